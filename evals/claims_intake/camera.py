@@ -1,0 +1,79 @@
+"""From painted scenes to what a phone camera would have saved: lens, sensor, JPEG and EXIF."""
+
+import io
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from evals.claims_intake.canvas import HEIGHT, WIDTH, Pixels
+
+_MAKE, _MODEL, _ORIENTATION, _CHANGED = 271, 272, 274, 306
+_EXIF_FOLDER, _EXPOSURE, _F_NUMBER, _ISO, _TAKEN, _DIGITISED, _FOCAL = 0x8769, 33434, 33437, 34855, 36867, 36868, 37386
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shot:
+    """How a photo was taken. `taken` None leaves all EXIF out, as messengers do."""
+
+    taken: datetime | None
+    make: str = "Apple"
+    model: str = "iPhone 13"
+    iso: int = 200
+    quality: int = 80
+    shake: float = 0.0
+    defocus: float = 0.0
+    warmth: float = 0.0
+
+
+def develop(scene: Pixels, shot: Shot, seed: int) -> Image.Image:
+    """Lens (vignette, defocus, shake), white balance and sensor noise."""
+    random = np.random.default_rng(seed + 7919)
+    picture = scene.copy()
+    if shot.defocus:
+        picture = ndimage.gaussian_filter(picture, (shot.defocus, shot.defocus, 0))
+    if shot.shake:
+        picture = ndimage.uniform_filter1d(picture, int(shot.shake), axis=1)
+        picture = ndimage.uniform_filter1d(picture, max(1, int(shot.shake / 3)), axis=0)
+    v, u = np.mgrid[-1 : 1 : HEIGHT * 1j, -1 : 1 : WIDTH * 1j].astype(np.float32)
+    off_centre = random.uniform(-0.15, 0.15, 2)
+    picture *= (1 - 0.2 * ((u - off_centre[0]) ** 2 + (v - off_centre[1]) ** 2))[..., None]
+    picture *= np.array([1 + shot.warmth, 1, 1 - shot.warmth], np.float32)
+    level = 0.004 + 0.00002 * shot.iso
+    noise = random.normal(0, 1, picture.shape).astype(np.float32)
+    if not (shot.defocus or shot.shake):
+        blurred = ndimage.gaussian_filter(picture, (1.2, 1.2, 0))
+        picture = picture + 0.7 * (picture - blurred)
+    picture = picture + noise * level * (0.4 + np.sqrt(np.clip(picture, 0, 1)))
+    return Image.fromarray((np.clip(picture, 0, 1) * 255).astype(np.uint8))
+
+
+def save_jpeg(picture: Image.Image, shot: Shot) -> bytes:
+    """The file as the phone would write it."""
+    out = io.BytesIO()
+    if shot.taken is None:
+        picture.save(out, "JPEG", quality=shot.quality, optimize=True)
+        return out.getvalue()
+    stamp = shot.taken.strftime("%Y:%m:%d %H:%M:%S")
+    exif = Image.Exif()
+    exif[_MAKE], exif[_MODEL], exif[_ORIENTATION], exif[_CHANGED] = shot.make, shot.model, 1, stamp
+    folder = exif.get_ifd(_EXIF_FOLDER)
+    folder[_TAKEN] = folder[_DIGITISED] = stamp
+    folder[_ISO], folder[_EXPOSURE], folder[_F_NUMBER], folder[_FOCAL] = shot.iso, 0.0083, 1.8, 4.2
+    picture.save(out, "JPEG", quality=shot.quality, optimize=True, exif=exif.tobytes())
+    return out.getvalue()
+
+
+def save_png(picture: Image.Image) -> bytes:
+    """A screenshot-like copy without EXIF, in 160 colours to keep it small."""
+    out = io.BytesIO()
+    picture.resize((800, 600)).quantize(160, dither=Image.Dither.FLOYDSTEINBERG).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def sharpness(picture: Image.Image) -> float:
+    """Variance of the Laplacian of the grey picture at 0..255, as image-quality checks measure it."""
+    grey = np.asarray(picture.convert("L"), np.float32)
+    return float(ndimage.laplace(grey).var())

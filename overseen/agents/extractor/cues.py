@@ -1,0 +1,131 @@
+"""What code can tell about a text without a model: its language, its kind, talk of injury, more than one claim."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from overseen.agents.documents import Document
+from overseen.domain.facts import Span
+
+_COMMON_WORDS = {
+    "en": "the and of to was my is in that it for i you we with on at have this be not are which from your had",
+    "de": "der die das und ich nicht ist mit den von zu auf im ein eine wir sie es dem habe wurde war bei auch sehr",
+    "fr": "le la les et des je que est dans pour une du au nous vous pas avec ce sur mon ma sont été par mes",
+    "es": "el los las y que en de un una por con para mi es se no del al me lo su como está fue he",
+    "it": "il gli che di un una per con non è del della mio mia sono ho nel alla le si anche stato",
+    "nl": "de het een van en ik is niet op dat met te voor zijn mijn er aan heb was bij ook naar",
+    "pl": "i w z na się nie jest to że do mój moja został była przez oraz ale od po za jak mnie",
+    "pt": "o os as e que de um uma por com para meu minha é não do da no na se foi como ao",
+}
+_WORDS_BY_LANGUAGE = {code: frozenset(words.split()) for code, words in _COMMON_WORDS.items()}
+
+_INJURY = re.compile(
+    r"\b(injur\w+|whiplash|hospital\w*|ambulance|concuss\w*|fractur\w*|bruis\w*|bleed\w*|bled|stitches|paramedic\w*|a&e|sprain\w*"
+    r"|unconscious|physio\w*|(?:got|was|were|is|been|nobody|no one|noone|anyone|anybody)\s+(?:\w+\s+)?hurt|broke(?:n)?\s+(?:my|his|her)\s+\w+"
+    r"|(?:broken|sore|stiff|hurt)\s+(?:wrist|arm|leg|neck|back|rib|ribs|collarbone|nose|ankle|shoulder|knee)"
+    r"|(?:neck|back|head|wrist|arm|shoulder|chest)\s+(?:pain|hurts?|ache)|my (?:neck|back|wrist|arm|shoulder|head) (?:hurts?|aches?|is sore)"
+    r"|verletz\w+|krankenhaus|krankenwagen|bless[ée]\w*|hôpital|herid\w+|ferit\w+|gewond|ranny|ranna|szpital\w*)",
+    re.IGNORECASE,
+)
+_DENIAL = re.compile(
+    r"\b(no|nobody|no-one|none|not|never|without|neither|n't|luckily|thankfully|fortunately|niemand|kein\w*|nicht|personne|aucun\w*"
+    r"|nadie|nessuno|nikt)\b[^.!?\n]{0,60}$|\bno ?one\b[^.!?\n]{0,60}$",
+    re.IGNORECASE,
+)
+_DENIAL_WITHIN = re.compile(r"^(nobody|no one|noone|anyone|anybody)", re.IGNORECASE)
+_SECOND_CLAIM = re.compile(
+    r"\b(second claim|another claim|two claims|both claims|separate claim|also (?:like|want|wish|need) to (?:make a )?claim|other claim"
+    r"|claim number two|while i am at it|at the same time i(?:'d| would) like to)\b",
+    re.IGNORECASE,
+)
+_BILL = {
+    "invoice": re.compile(r"\b(invoice|rechnung|facture|factura|fattura|faktura|factuur)\b", re.IGNORECASE),
+    "receipt": re.compile(r"\b(receipt|till|paid card|quittung|kassenbon|reçu|ticket de caisse|paragon)\b", re.IGNORECASE),
+    "estimate": re.compile(
+        r"\b(estimate|quotation|quote|kostenvoranschlag|devis|presupuesto|preventivo|offerte|kosztorys)\b", re.IGNORECASE
+    ),
+}
+_BILL_SIGNS = re.compile(
+    r"\b(sub-?total|total|vat|mwst|ust|tva|iva|btw|qty|quantity|unit price|unit|hours|parts|labour|amount|summe|gesamt\w*|netto|brutto"
+    r"|zwischensumme|menge|einzelpreis)\b",
+    re.IGNORECASE,
+)
+_LETTER_SIGNS = re.compile(
+    r"\b(dear|regards|sincerely|faithfully|hello|hi|policy|claim|my|i|geehrte\w*|grüßen|bonjour|cordialement|estimad\w+)\b", re.IGNORECASE
+)
+_SENTENCE = re.compile(r"[^\s].*?(?:[.!?](?=\s)|\n\s*\n|\Z)", re.DOTALL)
+_ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|No|no|approx|e\.g|i\.e|St|Prof|ca|Nr|z\.B)\.$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Language:
+    """ISO 639-1 code and how clear the text makes it, 0..1."""
+
+    code: str
+    certainty: float
+
+
+def detect_language(text: str, usual: str) -> Language:
+    """The language of a text by its commonest words; `usual` with low certainty when there are too few to tell."""
+    words = Counter(re.findall(r"[^\W\d_]+", text.lower()))
+    scores = {code: sum(words[word] for word in common) for code, common in _WORDS_BY_LANGUAGE.items()}
+    ranked = sorted(scores, key=scores.__getitem__, reverse=True)
+    best, next_best = scores[ranked[0]], scores[ranked[1]]
+    if best < 3 or best == next_best:
+        return Language(code=usual, certainty=0.9 if best == scores.get(usual, 0) else 0.5)
+    return Language(code=ranked[0], certainty=round(min(0.995, 0.8 + 0.4 * (best - next_best) / best), 3))
+
+
+def injury_cue(text: str) -> Span | None:
+    """The first mention of somebody hurt that is not denied in its own sentence ("nobody was hurt")."""
+    for match in _INJURY.finditer(text):
+        before = text[max(0, match.start() - 80) : match.start()]
+        if not _DENIAL.search(before) and not _DENIAL_WITHIN.match(match.group()):
+            return Span(start=match.start(), end=match.end(), quote=match.group())
+    return None
+
+
+def denies_injury(text: str) -> Span | None:
+    """The first place that says nobody was hurt."""
+    for match in _INJURY.finditer(text):
+        before = text[max(0, match.start() - 80) : match.start()]
+        if _DENIAL.search(before) or _DENIAL_WITHIN.match(match.group()):
+            return Span(start=match.start(), end=match.end(), quote=match.group())
+    return None
+
+
+def second_claim_cue(text: str) -> Span | None:
+    """Words that announce a second claim in the same text."""
+    match = _SECOND_CLAIM.search(text)
+    return Span(start=match.start(), end=match.end(), quote=match.group()) if match else None
+
+
+def bill_kind(document: Document) -> str | None:
+    """estimate, invoice or receipt for a bill; None for a letter and everything else.
+
+    A letter talks about an estimate in sentences; a bill is made of amounts and of words like total and VAT.
+    """
+    text = document.text
+    words = max(1, len(re.findall(r"\w+", text)))
+    signs, letter = len(_BILL_SIGNS.findall(text)), len(_LETTER_SIGNS.findall(text))
+    sums = len(re.findall(r"\d[.,]\d{2}(?!\d)", text))
+    if signs + sums < 3 or sums == 0 or (letter > signs + sums and words > 60):
+        return None
+    named = {kind: match.start() for kind, pattern in _BILL.items() if (match := pattern.search(text))}
+    return min(named, key=named.__getitem__) if named else "receipt"
+
+
+def sentences(text: str) -> Sequence[Span]:
+    """The sentences of a text in order; blank lines end one too."""
+    found: list[Span] = []
+    start: int | None = None
+    for match in _SENTENCE.finditer(text):
+        begin = match.start() if start is None else start
+        if _ABBREVIATION.search(match.group()):
+            start = begin
+            continue
+        quote = text[begin : match.end()].rstrip()
+        found.append(Span(start=begin, end=begin + len(quote), quote=quote))
+        start = None
+    return found

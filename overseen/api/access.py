@@ -1,0 +1,61 @@
+"""Who may see and do what: the one place the answer is written down."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from overseen.domain.outcomes import Role
+from overseen.errors import Forbidden, NotFound
+
+_SEE_ALL_TASKS = frozenset({Role.AUDITOR, Role.OPERATOR, Role.REVIEWER})
+_SEE_LEASES = frozenset({Role.AUDITOR, Role.OPERATOR})
+_SEE_REVIEWS = frozenset({Role.REVIEWER, Role.AUDITOR, Role.OPERATOR})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Viewer:
+    """Who is asking: a signed-in account."""
+
+    account_id: str
+    name: str
+    display_name: str
+    roles: frozenset[Role]
+
+    @property
+    def may_submit(self) -> bool:
+        """Hand in tasks of their own."""
+        return Role.REQUESTER in self.roles
+
+    @property
+    def sees_all_tasks(self) -> bool:
+        """See tasks and runs of everyone."""
+        return bool(self.roles & _SEE_ALL_TASKS)
+
+    @property
+    def sees_reviews(self) -> bool:
+        """See the queue."""
+        return bool(self.roles & _SEE_REVIEWS)
+
+    @property
+    def may_decide(self) -> bool:
+        """Decide cases (never those of their own tasks)."""
+        return Role.REVIEWER in self.roles
+
+    @property
+    def sees_leases(self) -> bool:
+        """See the ledger."""
+        return bool(self.roles & _SEE_LEASES)
+
+    def require_task(self, requester_id: str) -> None:
+        """Raise NotFound unless they may see a task of that requester: ids of others tell nothing."""
+        if requester_id != self.account_id and not self.sees_all_tasks:
+            raise NotFound("There is no such task.", next_step="See the list of your tasks.")
+
+    def require(self, allowed: bool, what: str, roles: Collection[Role] = ()) -> None:
+        """Raise Forbidden unless `allowed`; `what` completes the sentence `Your roles do not allow ...`."""
+        if not allowed:
+            needed = " or ".join(role.value.replace("_", " ") for role in roles)
+            raise Forbidden(
+                f"Your roles do not allow {what}.",
+                not_done="Nothing was done.",
+                next_step=f"Ask an operator for the role {needed}." if needed else "Ask an operator.",
+            )

@@ -1,0 +1,201 @@
+"""Local accounts: passwords, one-time sign-in links, sessions and bearer tokens."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Collection
+from datetime import timedelta
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from overseen.api.access import Viewer
+from overseen.blocking import run_blocking
+from overseen.domain.identifiers import new_id
+from overseen.domain.outcomes import Role
+from overseen.errors import Conflict, Forbidden, InvalidInput, NotFound
+from overseen.journal import SYSTEM, Journal
+from overseen.journal.events import AccountChanged, SignedIn
+from overseen.store import Database
+from overseen.store.tables import Account, SignIn, now
+
+SESSION_HOURS = 12
+LINK_HOURS = 24
+TOKEN_DAYS = 30
+SHORTEST_PASSWORD = 10
+_NAME = re.compile(r"[a-z][a-z0-9._-]{1,79}")
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+class Accounts:
+    """Accounts and their sign-ins. Tokens leave this class once; only their SHA-256 is kept."""
+
+    def __init__(self, database: Database, journal: Journal) -> None:
+        self._database = database
+        self._journal = journal
+        self._hasher = PasswordHasher()
+        # Verified when the account is unknown, so that the time of an answer does not tell who exists.
+        self._nobody = self._hasher.hash(secrets.token_hex(16))
+
+    async def add(self, name: str, *, display_name: str, roles: Collection[Role], password: str | None = None) -> str:
+        """Make an account, return its id. Raises InvalidInput for a bad name or password, Conflict when it exists."""
+        if not _NAME.fullmatch(name):
+            raise InvalidInput(
+                f"{name!r} cannot be an account's name.",
+                not_done="No account was made.",
+                next_step="Use 2 to 80 of: lower-case letters, digits, dot, hyphen, underscore; a letter first.",
+            )
+        if password is not None and len(password) < SHORTEST_PASSWORD:
+            raise InvalidInput(
+                f"The password is shorter than {SHORTEST_PASSWORD} characters.", not_done="No account was made."
+            )
+        hashed = await run_blocking(self._hasher.hash, password) if password is not None else None
+        account_id = new_id("acc")
+        async with self._database.transaction() as session:
+            if await session.scalar(select(Account.account_id).where(Account.name == name)):
+                raise Conflict(
+                    f"The account {name} exists already.",
+                    not_done="No account was made.",
+                    next_step=f"Sign in as {name} with `overseen accounts link {name}`.",
+                )
+            session.add(
+                Account(
+                    account_id=account_id,
+                    name=name,
+                    display_name=display_name,
+                    password_hash=hashed,
+                    roles=sorted(role.value for role in roles),
+                )
+            )
+            event = AccountChanged(account_id=account_id, roles=tuple(sorted(roles)), change="made")
+            await self._journal.append(event, stream=SYSTEM, actor="service:accounts", session=session)
+        return account_id
+
+    async def ensure(self, name: str, *, display_name: str, roles: Collection[Role]) -> str:
+        """The id of the account of that name, made without a password where it does not exist yet."""
+        async with self._database.read() as session:
+            found = await session.scalar(select(Account.account_id).where(Account.name == name))
+        return found or await self.add(name, display_name=display_name, roles=roles)
+
+    async def viewer(self, name: str) -> Viewer:
+        """The account of that name. Raises NotFound when it does not exist or is disabled."""
+        async with self._database.read() as session:
+            account = await session.scalar(select(Account).where(Account.name == name, Account.disabled_at.is_(None)))
+        if account is None:
+            raise NotFound(f"There is no account {name}.", next_step="`overseen accounts list` shows those there are.")
+        return _viewer(account)
+
+    async def all(self) -> list[Viewer]:
+        """Every account that is not disabled, by name."""
+        async with self._database.read() as session:
+            query = select(Account).where(Account.disabled_at.is_(None)).order_by(Account.name)
+            return [_viewer(account) for account in (await session.scalars(query)).all()]
+
+    async def sign_in(self, name: str, password: str) -> str:
+        """A session token for the right password. Raises Forbidden that does not say which of the two was wrong."""
+        async with self._database.read() as session:
+            account = await session.scalar(select(Account).where(Account.name == name, Account.disabled_at.is_(None)))
+        known = account.password_hash if account and account.password_hash else self._nobody
+        right = await run_blocking(self._matches, known, password)
+        if account is None or not account.password_hash or not right:
+            raise Forbidden(
+                "Name or password is wrong.",
+                not_done="You are not signed in.",
+                next_step="Try again, or ask an operator for a sign-in link.",
+            )
+        return await self._issue(account.account_id, "session", timedelta(hours=SESSION_HOURS), method="password")
+
+    def _matches(self, hashed: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(hashed, password)
+        except (VerifyMismatchError, InvalidHashError):
+            return False
+
+    async def link(self, name: str) -> str:
+        """A one-time sign-in token for the account of that name, good for a day. Raises NotFound."""
+        viewer = await self.viewer(name)
+        return await self._issue(viewer.account_id, "link", timedelta(hours=LINK_HOURS))
+
+    async def token(self, name: str) -> str:
+        """A bearer token for the JSON API, good for 30 days. Raises NotFound."""
+        viewer = await self.viewer(name)
+        return await self._issue(viewer.account_id, "token", timedelta(days=TOKEN_DAYS))
+
+    async def redeem(self, link_token: str) -> str:
+        """A session token for a sign-in link that was not used before. Raises Forbidden otherwise."""
+        moment = now()
+        async with self._database.transaction() as session:
+            account_id = await session.scalar(
+                update(SignIn)
+                .where(
+                    SignIn.token_digest == _digest(link_token),
+                    SignIn.kind == "link",
+                    SignIn.used_at.is_(None),
+                    SignIn.expires_at > moment,
+                )
+                .values(used_at=moment)
+                .returning(SignIn.account_id)
+            )
+            if account_id is None:
+                raise Forbidden(
+                    "This sign-in link was used already or is too old.",
+                    not_done="You are not signed in.",
+                    next_step="Sign in with your password, or ask an operator for a new link.",
+                )
+            return await self._issue(
+                account_id, "session", timedelta(hours=SESSION_HOURS), method="link", session=session
+            )
+
+    async def who(self, token: str, kinds: Collection[str] = ("session",)) -> Viewer | None:
+        """Whose token this is, None when it is unknown, too old, of another kind or its account disabled."""
+        query = (
+            select(Account)
+            .join(SignIn, SignIn.account_id == Account.account_id)
+            .where(
+                SignIn.token_digest == _digest(token),
+                SignIn.kind.in_(kinds),
+                SignIn.expires_at > now(),
+                Account.disabled_at.is_(None),
+            )
+        )
+        async with self._database.read() as session:
+            account = await session.scalar(query)
+        return _viewer(account) if account else None
+
+    async def sign_out(self, token: str) -> None:
+        """End a session; nothing happens when it ended already."""
+        async with self._database.transaction() as session:
+            await session.execute(delete(SignIn).where(SignIn.token_digest == _digest(token)))
+
+    async def _issue(
+        self,
+        account_id: str,
+        kind: str,
+        life: timedelta,
+        *,
+        method: str | None = None,
+        session: AsyncSession | None = None,
+    ) -> str:
+        if session is None:
+            async with self._database.transaction() as own:
+                return await self._issue(account_id, kind, life, method=method, session=own)
+        token = secrets.token_urlsafe(32)
+        session.add(SignIn(token_digest=_digest(token), kind=kind, account_id=account_id, expires_at=now() + life))
+        if method is not None:
+            event = SignedIn(account_id=account_id, method=method)
+            await self._journal.append(event, stream=SYSTEM, actor=f"account:{account_id}", session=session)
+        return token
+
+
+def _viewer(account: Account) -> Viewer:
+    return Viewer(
+        account_id=account.account_id,
+        name=account.name,
+        display_name=account.display_name,
+        roles=frozenset(Role(role) for role in account.roles),
+    )

@@ -1,0 +1,61 @@
+"""What pages, the JSON API and the command line work with, made once per process."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from overseen.api.accounts import Accounts
+from overseen.api.reading import EvidenceReader, LeaseReader, RunReader, TaskReader
+from overseen.blocking import run_blocking
+from overseen.engine.intake import IntakeQueue, TaskIntake
+from overseen.engine.queue import PostgresCommandQueue
+from overseen.journal import Journal
+from overseen.reviews import ReviewDesk
+from overseen.settings import Settings
+from overseen.store import BlobStore, Database, PostgresBlobStore, load_blob_key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Everything a request handler may use."""
+
+    database: Database
+    blobs: BlobStore
+    journal: Journal
+    accounts: Accounts
+    tasks: TaskReader
+    runs: RunReader
+    evidence: EvidenceReader
+    leases: LeaseReader
+    reviews: ReviewDesk
+    intake: TaskIntake
+
+
+def make_services(*, database: Database, blobs: BlobStore, journal: Journal, queue: IntakeQueue) -> Services:
+    """Wire the readers and desks around the given store and queue."""
+    runs = RunReader(database, blobs, journal)
+    return Services(
+        database=database,
+        blobs=blobs,
+        journal=journal,
+        accounts=Accounts(database, journal),
+        tasks=TaskReader(database, blobs, runs),
+        runs=runs,
+        evidence=EvidenceReader(database, blobs),
+        leases=LeaseReader(database),
+        reviews=ReviewDesk(database, blobs, journal, queue),
+        intake=TaskIntake(database, blobs, journal, queue),
+    )
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncGenerator[Services]:
+    """Services on the database that `settings` names, closed at the end. Raises Misconfigured when none is named."""
+    database = Database(settings.database.sqlalchemy_url, pool_size=settings.database.pool_size)
+    queue = PostgresCommandQueue(settings.database)
+    try:
+        blobs = PostgresBlobStore(database, load_blob_key(settings.keys_folder))
+        yield make_services(database=database, blobs=blobs, journal=Journal(database), queue=queue)
+    finally:
+        await run_blocking(queue.close)
+        await database.close()

@@ -1,0 +1,1 @@
+"""Durable execution: workflows, workers, recovery, and the composition root."""

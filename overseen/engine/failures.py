@@ -1,0 +1,75 @@
+"""What becomes of a run that cannot go on."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from overseen.domain.identifiers import derived_id
+from overseen.domain.outcomes import RunState
+from overseen.errors import Defect, OverseenError, Unavailable
+from overseen.graphs.case_file import CaseFiles
+from overseen.graphs.services import HeadSigner
+from overseen.journal import events
+from overseen.store import tables
+from overseen.tools.errors import ToolRefused
+
+
+def as_overseen_error(error: Exception) -> OverseenError:
+    """The error as one of ours; what is not ours is a defect, and only its type is told: its text may hold content."""
+    if isinstance(error, OverseenError):
+        return error
+    return Defect(
+        f"The run stopped on an unexpected {type(error).__name__}.",
+        not_done="The run did not go on.",
+        next_step="The worker's log has the details; an operator can retry the run.",
+    )
+
+
+class RunFailures:
+    """Ends runs on errors that no retry mends."""
+
+    def __init__(self, cases: CaseFiles, signer: HeadSigner) -> None:
+        self._cases = cases
+        self._signer = signer
+
+    async def fail(self, run_id: str, error: OverseenError) -> None:
+        """Write down why, tell the requester, and close the chain (unsigned when the vault is down)."""
+        stopped = isinstance(error, ToolRefused) and error.rule == "stopped"
+        state = RunState.STOPPED if stopped else RunState.FAILED
+        failed = events.RunFailed(error_code=error.code, message=error.message, who_acts=error.who_acts.value)
+        async with self._cases.database.transaction() as session:
+            run = await session.get_one(tables.Run, run_id, with_for_update=True)
+            run.state, run.error_code, run.error_message = state, error.code, error.message
+            run.ended_at = datetime.now(UTC)
+            await self._cases.note(run_id, failed, once="failed", session=session)
+            await self._tell(run.task_id, run_id, error, session)
+        head = await self._cases.journal.head(run_id)
+        if head is None or head.closed:
+            return
+        try:
+            signature = await self._signer.sign(head.head_hash)
+        except Unavailable:
+            signature = None
+        async with self._cases.database.transaction() as session:
+            await self._cases.journal.close_chain(
+                run_id, signature=signature, actor="service:journal", session=session
+            )
+
+    async def _tell(self, task_id: str, run_id: str, error: OverseenError, session: AsyncSession) -> None:
+        message_id = derived_id("msg", run_id, "failed")
+        if await session.get(tables.Message, message_id) is not None:
+            return
+        text = (
+            f"This could not be finished: {error.message}\n\n"
+            "Nothing further will be done. An operator has been told; you can hand the task in again."
+        )
+        body = await self._cases.blobs.put(text.encode(), "text/plain", session=session)
+        session.add(
+            tables.Message(
+                message_id=message_id, task_id=task_id, author="overseen", kind="notice", body_blob=body
+            )
+        )
+        added = events.MessageAdded(
+            message_id=message_id, author="overseen", message_kind="notice", body_blob=body
+        )
+        await self._cases.note_task(task_id, added, once=f"said:{message_id}", session=session)

@@ -1,0 +1,138 @@
+"""Advances one run: from its last checkpoint until it parks or ends."""
+
+import asyncio
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+# Checkpoints are read back strictly: a type that is not known is refused instead of imported.
+os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
+
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.types import Command as ResumeCommand
+from psycopg_pool import AsyncConnectionPool
+
+from overseen.domain.commands import Command
+from overseen.domain.outcomes import ENDED, RunState
+from overseen.engine.failures import RunFailures, as_overseen_error
+from overseen.graphs.case_file import CaseFiles
+from overseen.graphs.supervisor_graph import CompiledGraph
+from overseen.journal import events
+from overseen.store import tables
+from overseen.tracing import RunTrace, Tracer
+
+RETRY_DELAYS_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0, 120.0)
+"""How long to wait between tries while a part of the house is down: five minutes in all."""
+
+
+class RunRunner:
+    """Runs the supervisor graph for commands. One per worker; every run gets its own checkpoint saver."""
+
+    def __init__(  # noqa: PLR0913
+        self,
+        *,
+        graph: CompiledGraph,
+        pool: AsyncConnectionPool[Any],
+        cases: CaseFiles,
+        failures: RunFailures,
+        tracer: Tracer,
+        worker_id: str,
+        retry_delays: tuple[float, ...] = RETRY_DELAYS_SECONDS,
+    ) -> None:
+        self._graph = graph
+        self._pool = pool
+        self._cases = cases
+        self._failures = failures
+        self._tracer = tracer
+        self._worker_id = worker_id
+        self._retry_delays = retry_delays
+
+    async def advance(self, command: Command) -> str:
+        """Carry out `command`; returns the run's state afterwards. Safe to call again after a crash at any point."""
+        async with self._cases.database.read() as session:
+            run = await session.get_one(tables.Run, command.run_id)
+        if run.state in ENDED and run.state != RunState.FAILED and await self._closed(command.run_id):
+            return run.state
+        # A saver of its own: the shared one holds a lock around its pool.
+        graph = self._graph.copy(update={"checkpointer": AsyncPostgresSaver(self._pool)})
+        await self._advance_with_patience(graph, command)
+        async with self._cases.database.read() as session:
+            return (await session.get_one(tables.Run, command.run_id)).state
+
+    async def _closed(self, run_id: str) -> bool:
+        head = await self._cases.journal.head(run_id)
+        return head is not None and head.closed
+
+    async def _advance_with_patience(self, graph: CompiledGraph, command: Command) -> None:
+        for attempt in range(len(self._retry_delays) + 1):
+            try:
+                await self._advance_once(graph, command)
+            except Exception as error:  # noqa: BLE001 - every failure of a run ends in the journal, none in silence
+                mapped = as_overseen_error(error)
+                if mapped.retryable and attempt < len(self._retry_delays):
+                    await asyncio.sleep(self._retry_delays[attempt])
+                    continue
+                await self._failures.fail(command.run_id, mapped)
+            return
+
+    async def _advance_once(self, graph: CompiledGraph, command: Command) -> None:
+        config = {
+            "configurable": {"thread_id": command.run_id, "__pregel_strict_resume": True},
+            "recursion_limit": 100,
+        }
+        snapshot = await graph.aget_state(config)
+        given = await self._input(snapshot, command)
+        if given is None and not snapshot.next:
+            return
+        await self._mark_running(command.run_id)
+        await graph.ainvoke(given, config, durability="sync")
+
+    async def _input(self, snapshot: Any, command: Command) -> Any:
+        """What to hand to the graph: the first state, an answer to the wait it is for, or None to go on."""
+        if command.kind == "start":
+            await self._note_started(command)
+            return None if snapshot.created_at else {"run_id": command.run_id}
+        waits = [interrupt for task in snapshot.tasks for interrupt in task.interrupts]
+        if not waits:
+            return None
+        wait = waits[0]
+        if not await self._ends(command, wait):
+            return None
+        resumed = events.RunResumed(
+            interrupt_id=wait.id,
+            decision_id=command.subject_id if command.kind == "decision" else None,
+            message_id=command.subject_id if command.kind == "message" else None,
+        )
+        key = f"resumed:{command.command_id}"
+        entry = await self._cases.journal.append(
+            resumed, stream=command.run_id, actor=f"worker:{self._worker_id}", once=key
+        )
+        if entry.payload["interrupt_id"] != wait.id:
+            # This answer ended an earlier wait before a crash; the run now waits for something else.
+            return None
+        return ResumeCommand(resume={wait.id: command.subject_id})
+
+    async def _ends(self, command: Command, wait: Any) -> bool:
+        """Whether the command answers this wait: a decision on its review, a message where one is awaited."""
+        if command.kind == "message":
+            return wait.value["waits_for"] == "requester"
+        async with self._cases.database.read() as session:
+            decision = await session.get(tables.Decision, command.subject_id)
+        return decision is not None and decision.review_id == wait.value.get("review_id")
+
+    async def _note_started(self, command: Command) -> None:
+        async with self._cases.database.transaction() as session:
+            run = await session.get_one(tables.Run, command.run_id, with_for_update=True)
+            described = RunTrace(run_id=run.run_id, task_id=run.task_id, playbook=run.playbook, region=run.region)
+            trace = self._tracer.begin_run(described)
+            run.trace_id, run.root_span_id = trace.trace_id, trace.root_span_id
+            started = events.RunStarted(worker_id=self._worker_id, trace_id=trace.trace_id)
+            key = f"started:{command.command_id}:{self._worker_id}"
+            await self._cases.note(command.run_id, started, once=key, session=session)
+
+    async def _mark_running(self, run_id: str) -> None:
+        async with self._cases.database.transaction() as session:
+            run = await session.get_one(tables.Run, run_id, with_for_update=True)
+            run.state = RunState.RUNNING
+            run.started_at = run.started_at or datetime.now(UTC)
+            run.parked_at = None

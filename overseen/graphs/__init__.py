@@ -1,0 +1,1 @@
+"""The LangGraph graphs: the supervisor's and the specialists'."""

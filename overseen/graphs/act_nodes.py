@@ -1,0 +1,165 @@
+"""Nodes that act and end: the authorized effects, the question to the requester, the closed chain."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from langgraph.types import Command, interrupt
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from overseen.domain.calls import ToolCall
+from overseen.domain.identifiers import derived_id
+from overseen.domain.outcomes import BoundaryVerdict, DecisionKind, Outcome, RunState, Ruling
+from overseen.domain.proposals import Proposal
+from overseen.domain.restore import restore
+from overseen.errors import Defect
+from overseen.graphs.case_file import Case
+from overseen.graphs.closing import Ending, closing_text, question_text
+from overseen.graphs.services import RunServices
+from overseen.graphs.state import RunGraphState
+from overseen.journal import events
+from overseen.store import tables
+
+SUPERVISOR = "supervisor"
+ACT_STEP = "act"
+"""The step that effects belong to; it is no step of the plan, and its calls need leave of their own."""
+
+_END_OF = {
+    Outcome.SETTLE: RunState.SETTLED,
+    Outcome.DENY: RunState.DENIED,
+    Outcome.ASK: RunState.WAITING_REQUESTER,
+    Outcome.REFER: RunState.CLOSED,
+}
+
+
+class ActNodes:
+    """act -> close, or act -> park_for_requester -> wait_for_requester -> plan."""
+
+    def __init__(self, services: RunServices) -> None:
+        self._services = services
+        self._cases = services.cases
+
+    async def act(self, state: RunGraphState) -> Command[str]:
+        """Make the authorized calls in order. Each is recorded before and after, so a second try repeats none."""
+        case = await self._cases.open(state["run_id"])
+        proposal = await self._cases.proposal(state["proposal_blob"])
+        leave = state.get("authorizations", [])
+        if len(leave) != len(proposal.calls):
+            raise Defect("The leave does not match the proposal.", not_done="None of the effects was started.")
+        for ordinal, (call, authorization_id) in enumerate(zip(proposal.calls, leave, strict=True)):
+            await self._services.tools.call(
+                ToolCall(
+                    run_id=case.run_id,
+                    step_id=ACT_STEP,
+                    agent=SUPERVISOR,
+                    tool=call.tool,
+                    arguments=call.arguments,
+                    argument_facts=call.argument_facts,
+                    ordinal=ordinal,
+                    authorization_id=authorization_id,
+                )
+            )
+        end = _END_OF[proposal.ruling.outcome]
+        if end is RunState.WAITING_REQUESTER:
+            return Command(goto="park_for_requester")
+        return Command(goto="close", update={"end": end.value})
+
+    async def park_for_requester(self, state: RunGraphState) -> dict[str, Any]:
+        """Say in the chat what is needed, and note that the run waits."""
+        case = await self._cases.open(state["run_id"])
+        ruling, _ = await self._ruling(state)
+        number = state["round"]
+        async with self._cases.database.transaction() as session:
+            if ruling.outcome is Outcome.ASK:
+                text = question_text(case.playbook, ruling)
+                await self._say(case, text, "notice", f"missing:{number}", session)
+            parked = events.RunParked(waits_for="requester")
+            await self._cases.note(case.run_id, parked, once=f"parked:requester:{number}", session=session)
+            await self._cases.update_run(
+                case.run_id, session, state=RunState.WAITING_REQUESTER, parked_at=datetime.now(UTC)
+            )
+        return {}
+
+    async def wait_for_requester(self, state: RunGraphState) -> dict[str, Any]:
+        """Parks the run until the requester wrote. A node that interrupts does nothing else."""
+        interrupt({"waits_for": "requester", "run_id": state["run_id"]})
+        return {}
+
+    async def close(self, state: RunGraphState) -> dict[str, Any]:
+        """Tell the requester, sign the head of the chain and close it."""
+        case = await self._cases.open(state["run_id"])
+        end = RunState(state["end"])
+        ruling, _ = await self._ruling(state)
+        proposal = await self._cases.proposal(state["proposal_blob"])
+        explanation = (await self._cases.get(state["explanation_blob"]))["text"]
+        paid = amount_paid(proposal) if end is RunState.SETTLED else None
+        ending = Ending(
+            state=end, ruling=ruling, amount=paid, explanation=explanation, **await self._decision(state)
+        )
+        async with self._cases.database.transaction() as session:
+            await self._say(case, closing_text(ending), "answer", "closing", session)
+            await self._end(case, state, end, paid, session)
+        await self._sign(case)
+        return {}
+
+    async def _end(
+        self, case: Case, state: RunGraphState, end: RunState, paid: Decimal | None, session: AsyncSession
+    ) -> None:
+        run = await session.get_one(tables.Run, case.run_id, with_for_update=True)
+        started = run.started_at or run.created_at
+        run.state, run.amount = end, paid
+        run.ended_at = run.ended_at or datetime.now(UTC)
+        ended = events.RunEnded(
+            state=end.value,
+            outcome=run.outcome,
+            amount=None if paid is None else format(paid, "f"),
+            currency=run.currency,
+            seconds=round((run.ended_at - started).total_seconds(), 3),
+            input_tokens=run.input_tokens,
+            output_tokens=run.output_tokens,
+            cost_usd=format(run.cost_usd, "f"),
+        )
+        await self._cases.note(case.run_id, ended, once="ended", session=session)
+
+    async def _sign(self, case: Case) -> None:
+        head = await self._cases.journal.head(case.run_id)
+        if head is None or head.closed:
+            return
+        signature = await self._services.signer.sign(head.head_hash)
+        async with self._cases.database.transaction() as session:
+            await self._cases.journal.close_chain(
+                case.run_id, signature=signature, actor="service:journal", session=session
+            )
+
+    async def _decision(self, state: RunGraphState) -> dict[str, Any]:
+        """What a person said, for the closing words: {decided: kind, reason: text}; empty when none was asked."""
+        if "decision_id" not in state:
+            return {}
+        async with self._cases.database.read() as session:
+            decision = await session.get_one(tables.Decision, state["decision_id"])
+        reason = (await self._cases.blobs.get(decision.reason_blob)).decode()
+        return {"decided": DecisionKind(decision.kind), "reason": reason}
+
+    async def _say(self, case: Case, text: str, kind: str, key: str, session: AsyncSession) -> None:
+        """Add a line to the chat, once per key."""
+        message_id = derived_id("msg", case.run_id, key)
+        if await session.get(tables.Message, message_id) is not None:
+            return
+        body = await self._cases.blobs.put(text.encode(), "text/plain", session=session)
+        session.add(
+            tables.Message(
+                message_id=message_id, task_id=case.task_id, author="overseen", kind=kind, body_blob=body
+            )
+        )
+        added = events.MessageAdded(message_id=message_id, author="overseen", message_kind=kind, body_blob=body)
+        await self._cases.note_task(case.task_id, added, once=f"said:{message_id}", session=session)
+
+    async def _ruling(self, state: RunGraphState) -> tuple[Ruling, BoundaryVerdict]:
+        content = await self._cases.get(state["ruling_blob"])
+        return restore(Ruling, content["ruling"]), restore(BoundaryVerdict, content["boundary"])
+
+
+def amount_paid(proposal: Proposal) -> Decimal | None:
+    """The sum of what the proposal's calls pay out: calls that name a payee and an amount."""
+    sums = [Decimal(str(call.arguments["amount"])) for call in proposal.calls if "payee" in call.arguments]
+    return sum(sums, Decimal(0)) if sums else None

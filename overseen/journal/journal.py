@@ -1,0 +1,193 @@
+"""Append to the journal, read it, follow it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC
+
+import psycopg
+from sqlalchemy import select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from overseen.errors import Conflict
+from overseen.journal.chain import GENESIS, Entry, entry_hash
+from overseen.journal.events import ChainClosed, Event
+from overseen.store.database import Database
+from overseen.store.tables import JournalHead, JournalRow, now
+
+SYSTEM = "system"
+"""The stream of what belongs to no run: sign-ins, closed chains, kill switches, findings of the reconciler."""
+
+_CHANNEL = "overseen_journal"
+_PATIENCE_SECONDS = 5.0
+"""How long a follower trusts notifications before it looks by itself."""
+_RECONNECT_SECONDS = 0.5
+
+
+def _entry(row: JournalRow) -> Entry:
+    return Entry(
+        stream=row.stream,
+        sequence=row.sequence,
+        entry_id=row.entry_id,
+        at=row.at.astimezone(UTC),
+        kind=row.kind,
+        actor=row.actor,
+        payload=row.payload,
+        previous_hash=row.previous_hash,
+        hash=row.hash,
+    )
+
+
+class Journal:
+    """The append-only, hash-chained record.
+
+    One chain a stream. Streams are run ids (closed when the run ends), task ids (the chat, which goes on) and `system`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def append(
+        self, event: Event, *, stream: str, actor: str, session: AsyncSession | None = None, once: str | None = None
+    ) -> Entry:
+        """Add one entry, in the caller's transaction if a session is given, else in its own.
+
+        `actor` says who: worker:<id>, agent:<name>, account:<id>, service:<name>. With `once`, an entry that this
+        stream already has under that key is returned instead: work tried again after a crash is told once.
+        Raises Conflict when the stream's chain is closed.
+        """
+        if session is not None:
+            return await self._append(session, event, stream, actor, once)
+        async with self._database.transaction() as own:
+            return await self._append(own, event, stream, actor, once)
+
+    async def append_all(
+        self, events: Sequence[Event], *, stream: str, actor: str, session: AsyncSession | None = None
+    ) -> None:
+        """Add several entries in order, all or none."""
+        if session is None:
+            async with self._database.transaction() as own:
+                await self.append_all(events, stream=stream, actor=actor, session=own)
+            return
+        for event in events:
+            await self._append(session, event, stream, actor)
+
+    async def _append(
+        self, session: AsyncSession, event: Event, stream: str, actor: str, once: str | None = None
+    ) -> Entry:
+        await session.execute(
+            insert(JournalHead).values(stream=stream, sequence=0, head_hash=GENESIS).on_conflict_do_nothing()
+        )
+        head = (
+            await session.execute(
+                select(JournalHead.sequence, JournalHead.head_hash, JournalHead.closed)
+                .where(JournalHead.stream == stream)
+                .with_for_update()
+            )
+        ).one()
+        if once is not None:
+            known = await session.scalar(
+                select(JournalRow).where(JournalRow.stream == stream, JournalRow.once_key == once)
+            )
+            if known is not None:
+                return _entry(known)
+        if head.closed:
+            raise Conflict(f"The journal of {stream} is closed.", not_done=f"{event.kind} was not recorded.")
+        at, payload = now(), event.payload()
+        sequence = head.sequence + 1
+        row = JournalRow(
+            stream=stream,
+            sequence=sequence,
+            at=at,
+            kind=event.kind,
+            actor=actor,
+            payload=payload,
+            previous_hash=head.head_hash,
+            once_key=once,
+            hash=entry_hash(
+                stream=stream,
+                sequence=sequence,
+                at=at,
+                kind=event.kind,
+                actor=actor,
+                payload=payload,
+                previous_hash=head.head_hash,
+            ),
+        )
+        session.add(row)
+        await session.flush()
+        await session.execute(
+            update(JournalHead).where(JournalHead.stream == stream).values(sequence=sequence, head_hash=row.hash)
+        )
+        # Delivered to followers when the transaction commits, never before.
+        await session.execute(text("SELECT pg_notify(:channel, :stream)"), {"channel": _CHANNEL, "stream": stream})
+        return _entry(row)
+
+    async def entries(self, stream: str, *, after: int = 0, limit: int | None = None) -> list[Entry]:
+        """Entries of one stream with a sequence above `after`, oldest first."""
+        query = select(JournalRow).where(JournalRow.stream == stream, JournalRow.sequence > after)
+        query = query.order_by(JournalRow.sequence).limit(limit)
+        async with self._database.read() as session:
+            return [_entry(row) for row in (await session.scalars(query)).all()]
+
+    async def all_entries(self, *, after: int = 0, limit: int = 1000) -> list[Entry]:
+        """Entries of every stream with an entry id above `after`, in the order they were written."""
+        query = select(JournalRow).where(JournalRow.entry_id > after).order_by(JournalRow.entry_id).limit(limit)
+        async with self._database.read() as session:
+            return [_entry(row) for row in (await session.scalars(query)).all()]
+
+    async def head(self, stream: str) -> JournalHead | None:
+        """Where the stream's chain ends, None when nothing was ever written to it."""
+        async with self._database.read() as session:
+            return await session.get(JournalHead, stream)
+
+    async def streams(self) -> list[str]:
+        """All streams, by name."""
+        async with self._database.read() as session:
+            return list((await session.scalars(select(JournalHead.stream).order_by(JournalHead.stream))).all())
+
+    async def follow(self, stream: str, *, after: int = 0) -> AsyncIterator[Entry]:
+        """Entries of one stream as they are written, starting above `after`; never ends by itself."""
+        async for entry in self.follow_streams({stream: after}):
+            yield entry
+
+    async def follow_streams(self, after: Mapping[str, int]) -> AsyncIterator[Entry]:
+        """Entries of several streams as they are written. `after` maps each stream to the last sequence already seen.
+
+        A lost connection is made anew and nothing is left out, because every look starts from the last sequence seen.
+        """
+        seen = dict(after)
+        while True:
+            try:
+                async for entry in self._follow_once(seen):
+                    seen[entry.stream] = entry.sequence
+                    yield entry
+            except psycopg.OperationalError:
+                await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _follow_once(self, seen: Mapping[str, int]) -> AsyncIterator[Entry]:
+        url = self._database.engine.url.set(drivername="postgresql")
+        connection = await psycopg.AsyncConnection.connect(url.render_as_string(hide_password=False), autocommit=True)
+        async with connection:
+            await connection.execute(f"LISTEN {_CHANNEL}")
+            while True:
+                for stream, sequence in list(seen.items()):
+                    for entry in await self.entries(stream, after=sequence):
+                        yield entry
+                async for notification in connection.notifies(timeout=_PATIENCE_SECONDS):
+                    if notification.payload in seen:
+                        break
+
+    async def close_chain(self, stream: str, *, signature: str | None, actor: str, session: AsyncSession) -> None:
+        """Seal a run's chain: nothing can be added, and its head is anchored in the stream `system`."""
+        head = (
+            await session.execute(select(JournalHead).where(JournalHead.stream == stream).with_for_update())
+        ).scalar_one()
+        head.closed = True
+        head.signature = signature
+        await self._append(
+            session,
+            ChainClosed(run_id=stream, sequence=head.sequence, head_hash=head.head_hash, signature=signature),
+            SYSTEM,
+            actor,
+        )

@@ -1,0 +1,1 @@
+"""Routes to models and the gateway every request passes."""

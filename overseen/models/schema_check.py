@@ -1,0 +1,89 @@
+"""The wrapper that lets no answer through that is not of the schema asked for."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from overseen.errors import OverseenError
+from overseen.models.errors import SchemaViolation
+from overseen.models.types import Message, MessageRole, ModelAnswer, ModelPort, ModelRequest
+
+_SHOWN_CHARACTERS = 4000
+"""How much of a wrong answer goes back to the model with the re-ask."""
+
+
+class FailureRecorder(Protocol):
+    """Where tries that gave nothing are written down."""
+
+    async def record_failure(
+        self, request: ModelRequest, error: OverseenError, *, attempt: int, will_retry: bool
+    ) -> None:
+        """Write down one failed try."""
+        ...
+
+
+class SchemaCheckedModel:
+    """Parses the answer and checks it against the schema. A wrong one is asked for once more, with what is wrong with it.
+
+    The second answer that is wrong raises SchemaViolation.
+    """
+
+    def __init__(self, inner: ModelPort, failures: FailureRecorder) -> None:
+        self._inner = inner
+        self._failures = failures
+
+    async def complete(self, request: ModelRequest) -> ModelAnswer:
+        """See ModelPort."""
+        answer = await self._inner.complete(request)
+        if request.schema is None:
+            return answer
+        try:
+            return _checked(answer, request.schema)
+        except SchemaViolation as violation:
+            await self._failures.record_failure(request, violation, attempt=1, will_retry=True)
+            again = await self._inner.complete(_asking_again(request, violation))
+        return _checked(again, request.schema)
+
+
+def _checked(answer: ModelAnswer, schema: Mapping[str, Any]) -> ModelAnswer:
+    try:
+        data = json.loads(answer.text)
+    except (ValueError, RecursionError) as error:
+        raise _violation(answer, "is not JSON") from error
+    if problem := schema_problem(data, schema):
+        raise _violation(answer, problem)
+    return dataclasses.replace(answer, data=data)
+
+
+def schema_problem(data: Any, schema: Mapping[str, Any]) -> str | None:
+    """What is wrong with `data`, in words that quote nothing of it; None when it satisfies the schema."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    error = best_match(Draft202012Validator(dict(schema)).iter_errors(data))
+    if error is None:
+        return None
+    where = "/".join(str(part) for part in error.absolute_path) or "the whole answer"
+    return f"breaks the rule `{error.validator}` at {where}"
+
+
+def _violation(answer: ModelAnswer, problem: str) -> SchemaViolation:
+    return SchemaViolation(
+        f"The answer of route {answer.route} {problem}.",
+        answer_text=answer.text,
+        not_done="Nothing of it was used.",
+        next_step="A person has to do this step.",
+        usage=answer.usage,
+        route=answer.route,
+    )
+
+
+def _asking_again(request: ModelRequest, violation: SchemaViolation) -> ModelRequest:
+    """The same request, then the wrong answer as the model's own words, then what is wrong with it."""
+    wrong = Message(role=MessageRole.ASSISTANT, text=violation.answer_text[:_SHOWN_CHARACTERS])
+    correction = Message(
+        role=MessageRole.USER,
+        text=f"{violation.message} Answer again: only JSON, exactly as the schema says.",
+    )
+    return dataclasses.replace(request, messages=(*request.messages, wrong, correction))

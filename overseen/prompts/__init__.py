@@ -1,0 +1,17 @@
+"""Prompt files, their versions, and how untrusted text joins them."""
+
+from overseen.prompts.errors import InvalidPrompt, UnknownPrompt, WrongPromptVariables
+from overseen.prompts.library import PromptLibrary, PromptVersion, load_prompt, version_of
+from overseen.prompts.untrusted import UntrustedText, without_control_tokens
+
+__all__ = [
+    "InvalidPrompt",
+    "PromptLibrary",
+    "PromptVersion",
+    "UnknownPrompt",
+    "UntrustedText",
+    "WrongPromptVariables",
+    "load_prompt",
+    "version_of",
+    "without_control_tokens",
+]

@@ -1,0 +1,229 @@
+"""The reviewer's desk: the queue, one case, one decision."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from overseen.domain.canonical import canonical_json
+from overseen.domain.commands import Command
+from overseen.domain.identifiers import new_id
+from overseen.domain.outcomes import DecisionKind, RunState
+from overseen.errors import Conflict, InvalidInput, NotFound
+from overseen.journal import Journal
+from overseen.journal.events import ReviewDecided
+from overseen.reviews.edits import parse_edit
+from overseen.reviews.ports import CommandQueue
+from overseen.reviews.rules import check_digest, check_reason, check_reviewer
+from overseen.store import BlobStore, Database
+from overseen.store.tables import Account, Decision, Review, Run, Task, now
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewSummary:
+    """One line of the queue. `title` is what the requester called the task."""
+
+    review_id: str
+    run_id: str
+    task_id: str
+    title: str
+    playbook: str
+    boundary: str
+    outcome: str
+    amount: Decimal | None
+    currency: str | None
+    state: str
+    requester_id: str
+    assignee_id: str | None
+    created_at: datetime
+    due_at: datetime
+    decided_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewCase:
+    """Everything a reviewer needs on one screen. `content` is the proposal blob: proposal, facts, findings, reasons."""
+
+    summary: ReviewSummary
+    proposal_digest: str
+    content: Mapping[str, Any]
+    decision: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewFilters:
+    """What the queue shows. None means all; times are inclusive."""
+
+    state: str | None = "open"
+    assignee_id: str | None = None
+    playbook: str | None = None
+    boundary: str | None = None
+    due_before: datetime | None = None
+    limit: int = 200
+
+
+class ReviewDesk:
+    """Reads the queue and takes decisions. A decision, its journal entry and the resume are one transaction."""
+
+    def __init__(self, database: Database, blobs: BlobStore, journal: Journal, queue: CommandQueue) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._journal = journal
+        self._queue = queue
+
+    async def queue(self, filters: ReviewFilters | None = None) -> list[ReviewSummary]:
+        """Cases that match, the most urgent first."""
+        filters = filters or ReviewFilters()
+        query = select(Review, Task).join(Task, Task.task_id == Review.task_id)
+        for column, wanted in (
+            (Review.state, filters.state),
+            (Review.assignee_id, filters.assignee_id),
+            (Review.playbook, filters.playbook),
+            (Review.boundary, filters.boundary),
+        ):
+            if wanted is not None:
+                query = query.where(column == wanted)
+        if filters.due_before is not None:
+            query = query.where(Review.due_at <= filters.due_before)
+        async with self._database.read() as session:
+            rows = (await session.execute(query.order_by(Review.due_at, Review.review_id).limit(filters.limit))).all()
+        return [await self._summary(review, task) for review, task in rows]
+
+    async def case(self, review_id: str) -> ReviewCase:
+        """One case with its evidence. Raises NotFound."""
+        async with self._database.read() as session:
+            review, task = await self._load(session, review_id)
+            decision = await session.scalar(select(Decision).where(Decision.review_id == review_id))
+        said = None
+        if decision is not None:
+            reason = await self._blobs.get(decision.reason_blob)
+            said = {
+                "decision_id": decision.decision_id,
+                "kind": decision.kind,
+                "reviewer_id": decision.reviewer_id,
+                "reason": reason.decode(),
+                "created_at": decision.created_at.isoformat(),
+            }
+        return ReviewCase(
+            summary=await self._summary(review, task),
+            proposal_digest=review.proposal_digest,
+            content=json.loads(await self._blobs.get(review.proposal_blob)),
+            decision=said,
+        )
+
+    async def decide(  # noqa: PLR0913
+        self,
+        review_id: str,
+        *,
+        reviewer_id: str,
+        kind: DecisionKind,
+        proposal_digest: str,
+        reason: str = "",
+        edit: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Store one decision and wake the run; returns the decision's id.
+
+        `proposal_digest` is the digest of what the reviewer saw. `edit` is needed for DecisionKind.EDIT and refused
+        otherwise; see `overseen.reviews.edits`. Raises Forbidden, Conflict, InvalidInput, NotFound.
+        """
+        reason = check_reason(kind, reason)
+        if (edit is not None) != (kind is DecisionKind.EDIT):
+            raise InvalidInput(
+                "An edit needs the changed calls, and only an edit takes them.",
+                not_done="No decision was stored.",
+                next_step="Send the changed calls with an edit, or approve what is proposed.",
+            )
+        async with self._database.transaction() as session:
+            review, task = await self._load(session, review_id, lock=True)
+            reviewer = await session.get(Account, reviewer_id)
+            if reviewer is None or reviewer.disabled_at is not None:
+                raise NotFound("This account does not exist.", not_done="No decision was stored.")
+            check_reviewer(reviewer_id=reviewer_id, roles=reviewer.roles, requester_id=task.requester_id)
+            if review.state != "open":
+                raise Conflict(
+                    "This case was decided already.",
+                    not_done="Your decision was not stored.",
+                    next_step="Open the case to see what was decided and by whom.",
+                )
+            check_digest(seen=proposal_digest, current=review.proposal_digest)
+            decision = await self._store(session, review, reviewer_id, kind, (reason, edit))
+            run = await session.get_one(Run, review.run_id, with_for_update=True)
+            run.state = RunState.QUEUED
+            review.state, review.decided_at = "decided", decision.created_at
+            await self._queue.enqueue(
+                Command(run_id=review.run_id, kind="decision", subject_id=decision.decision_id),
+                region=review.region,
+                session=session,
+            )
+        return decision.decision_id
+
+    async def _store(
+        self,
+        session: AsyncSession,
+        review: Review,
+        reviewer_id: str,
+        kind: DecisionKind,
+        said: tuple[str, Mapping[str, Any] | None],
+    ) -> Decision:
+        reason, edit = said
+        edit_blob = None
+        if edit is not None:
+            parse_edit(edit)
+            edit_blob = await self._blobs.put(canonical_json(edit), "application/json", session=session)
+        decision = Decision(
+            decision_id=new_id("dec"),
+            review_id=review.review_id,
+            run_id=review.run_id,
+            kind=kind.value,
+            reviewer_id=reviewer_id,
+            reason_blob=await self._blobs.put(reason.encode(), "text/plain", session=session),
+            proposal_digest=review.proposal_digest,
+            edit_blob=edit_blob,
+            created_at=now(),
+        )
+        session.add(decision)
+        event = ReviewDecided(
+            review_id=review.review_id,
+            decision_id=decision.decision_id,
+            decision=kind.value,
+            reviewer_id=reviewer_id,
+            proposal_digest=review.proposal_digest,
+            reason_blob=decision.reason_blob,
+            edit_blob=edit_blob,
+            seconds_to_decide=round((decision.created_at - review.created_at).total_seconds(), 3),
+        )
+        await self._journal.append(event, stream=review.run_id, actor=f"account:{reviewer_id}", session=session)
+        return decision
+
+    async def _load(self, session: AsyncSession, review_id: str, *, lock: bool = False) -> tuple[Review, Task]:
+        query = select(Review, Task).join(Task, Task.task_id == Review.task_id).where(Review.review_id == review_id)
+        if lock:
+            query = query.with_for_update(of=Review)
+        found = (await session.execute(query)).one_or_none()
+        if found is None:
+            raise NotFound(f"There is no case {review_id}.", next_step="See the queue for those that wait.")
+        return found[0], found[1]
+
+    async def _summary(self, review: Review, task: Task) -> ReviewSummary:
+        return ReviewSummary(
+            review_id=review.review_id,
+            run_id=review.run_id,
+            task_id=review.task_id,
+            title=(await self._blobs.get(task.title_blob)).decode(),
+            playbook=review.playbook,
+            boundary=review.boundary,
+            outcome=review.outcome,
+            amount=review.amount,
+            currency=review.currency,
+            state=review.state,
+            requester_id=task.requester_id,
+            assignee_id=review.assignee_id,
+            created_at=review.created_at,
+            due_at=review.due_at,
+            decided_at=review.decided_at,
+        )

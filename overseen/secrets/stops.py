@@ -1,0 +1,79 @@
+"""Kill switches that are pulled at the moment: what they name may get no credential."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from overseen.domain.calls import ToolCall
+from overseen.secrets.errors import Stopped
+from overseen.store.database import Database
+from overseen.store.tables import StopRecord
+
+EVERYTHING = "everything"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """A kill switch that is pulled. `scope` is call, run, agent, tool or everything."""
+
+    stop_id: str
+    scope: str
+    target: str
+
+
+async def stop_for(
+    session: AsyncSession,
+    *,
+    run: str | None = None,
+    agent: str | None = None,
+    tool: str | None = None,
+    call: str | None = None,
+) -> Stop | None:
+    """The pulled and not lifted switch that names any of these, or everything."""
+    named = (("run", run), ("agent", agent), ("tool", tool), ("call", call))
+    matches = [and_(StopRecord.scope == scope, StopRecord.target == target) for scope, target in named if target]
+    row = await session.scalar(
+        select(StopRecord)
+        .where(StopRecord.pulled_at.is_not(None), StopRecord.lifted_at.is_(None))
+        .where(or_(StopRecord.scope == EVERYTHING, *matches))
+        .limit(1)
+    )
+    return None if row is None else Stop(stop_id=row.stop_id, scope=row.scope, target=row.target)
+
+
+def stopped(stop: Stop) -> Stopped:
+    """The error for something a kill switch names."""
+    what = "Everything" if stop.scope == EVERYTHING else f"The {stop.scope} {stop.target}"
+    return Stopped(
+        f"{what} was stopped by a kill switch.",
+        not_done="The tool was not called and no credential was given.",
+        next_step="Someone of the security team can lift it: `overseen leases stops`.",
+        scope=stop.scope,
+        target=stop.target,
+        stop_id=stop.stop_id,
+    )
+
+
+class Stops:
+    """The question every gateway asks before a call."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def is_stopped(self, run: str, agent: str, tool: str) -> bool:
+        """Whether a kill switch names this run, agent, tool or everything."""
+        async with self._database.read() as session:
+            return await stop_for(session, run=run, agent=agent, tool=tool) is not None
+
+    async def check(self, call: ToolCall) -> None:
+        """Raise Stopped when a kill switch names the call, its run, agent, tool or everything."""
+        async with self._database.read() as session:
+            await check_stops(session, call)
+
+
+async def check_stops(session: AsyncSession, call: ToolCall) -> None:
+    """The same inside a transaction of the caller."""
+    stop = await stop_for(session, run=call.run_id, agent=call.agent, tool=call.tool, call=call.call_id)
+    if stop is not None:
+        raise stopped(stop)

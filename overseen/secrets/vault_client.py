@@ -1,0 +1,295 @@
+"""The one way to OpenBao or Vault: a shared session in a small thread pool, logged in, with errors that say who acts.
+
+hvac is synchronous; one shared `requests` session in threads carries about twice what an asynchronous client does.
+The pool is its own, so that a hanging Vault cannot use up the threads of everything else.
+"""
+
+import asyncio
+import functools
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import requests
+import requests.adapters
+from hvac import exceptions as vault_errors
+from hvac.adapters import RawAdapter
+
+from overseen.errors import Misconfigured
+from overseen.secrets.breaker import CircuitBreaker
+from overseen.secrets.errors import (
+    VaultAuditBlocked,
+    VaultBackendDown,
+    VaultRefused,
+    VaultSealed,
+    VaultSlow,
+    VaultUnavailable,
+)
+from overseen.secrets.secret import Secret
+
+_THREADS = 16
+_RENEW_BELOW = 0.25
+"""The share of its own token's life below which the client logs in again."""
+_NOT_FOUND = 404
+
+
+class VaultLogin(Protocol):
+    """A way to prove who this process is."""
+
+    @property
+    def path(self) -> str:
+        """Where to log in, for example auth/approle/login."""
+        ...
+
+    def body(self) -> Mapping[str, str]:
+        """What to send there; read anew for each login, so that a rotated token file is noticed."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppRoleLogin:
+    """Role id and secret id."""
+
+    role_id: str
+    secret_id: Secret
+    mount: str = "approle"
+
+    @property
+    def path(self) -> str:
+        """auth/<mount>/login."""
+        return f"auth/{self.mount}/login"
+
+    def body(self) -> Mapping[str, str]:
+        """Both ids."""
+        return {"role_id": self.role_id, "secret_id": self.secret_id.reveal()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenFileLogin:
+    """A signed token in a file that something else renews: Kubernetes service accounts and JWT auth."""
+
+    role: str
+    token_file: Path
+    mount: str = "kubernetes"
+
+    @property
+    def path(self) -> str:
+        """auth/<mount>/login."""
+        return f"auth/{self.mount}/login"
+
+    def body(self) -> Mapping[str, str]:
+        """Role and the token as it is in the file now."""
+        return {"role": self.role, "jwt": self.token_file.read_text(encoding="utf-8").strip()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OwnToken:
+    value: Secret
+    renew_at: float
+    """Seconds on the monotonic clock."""
+
+
+def _unavailable(message: str, kind: type[VaultUnavailable] = VaultUnavailable) -> VaultUnavailable:
+    return kind(
+        message,
+        not_done="No credential was given.",
+        next_step="Try again in a moment; an operator can run `overseen status`.",
+    )
+
+
+def _answered_with_error(error: vault_errors.VaultError) -> Exception:
+    """Our error for what Vault answered. Only the first line of its text is kept, and only for operators."""
+    said = "; ".join(map(str, error.errors or ())) or str(error.args[0] if error.args else "")
+    said = said.strip().replace("\n", " ")[:300]
+    if isinstance(error, vault_errors.VaultDown) and "sealed" in said.lower():
+        return _unavailable("Vault is sealed.", VaultSealed)
+    if isinstance(error, vault_errors.InternalServerError) and "audit" in said.lower():
+        return _unavailable("Vault cannot write its audit log and refuses everything.", VaultAuditBlocked)
+    if isinstance(error, vault_errors.InternalServerError):
+        return _unavailable(f"Vault is up, but could not do it: {said}", VaultBackendDown)
+    if isinstance(
+        error,
+        vault_errors.VaultDown
+        | vault_errors.BadGateway
+        | vault_errors.RateLimitExceeded
+        | vault_errors.VaultNotInitialized
+        | vault_errors.UnexpectedError,
+    ):
+        return _unavailable(f"Vault cannot do it now: {said}")
+    return VaultRefused(
+        f"Vault said no: {said}",
+        not_done="No credential was given.",
+        next_step="An operator can run `overseen vault check`.",
+        said=said,
+        status=_status(error),
+    )
+
+
+def _status(error: vault_errors.VaultError) -> int:
+    statuses: dict[type[vault_errors.VaultError], int] = {
+        vault_errors.InvalidRequest: 400,
+        vault_errors.Unauthorized: 401,
+        vault_errors.Forbidden: 403,
+        vault_errors.InvalidPath: _NOT_FOUND,
+    }
+    return statuses.get(type(error), 400)
+
+
+class VaultClient:
+    """Requests to one server, as one login. Close it when done."""
+
+    def __init__(
+        self,
+        addr: str,
+        login: VaultLogin,
+        *,
+        timeout_seconds: float = 3.0,
+        ca_file: Path | None = None,
+        breaker: CircuitBreaker | None = None,
+    ) -> None:
+        if not addr.startswith(("http://", "https://")):
+            raise Misconfigured(
+                f"VAULT_ADDR is not an address: {addr!r}.",
+                not_done="Vault was not asked.",
+                next_step="Set it to http(s)://host:port.",
+            )
+        self.addr = addr
+        self._login = login
+        self._timeout_seconds = timeout_seconds
+        self._breaker = breaker or CircuitBreaker()
+        self._pool = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="vault")
+        self._session = requests.Session()
+        # Proxies of the environment are for the outside world; credentials do not travel through them.
+        self._session.trust_env = False
+        self._session.verify = str(ca_file) if ca_file else True
+        adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=_THREADS)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+        self._own: _OwnToken | None = None
+        self._login_lock = asyncio.Lock()
+
+    async def read(self, path: str, *, token: Secret | None = None, wrap_seconds: int | None = None) -> dict[str, Any]:
+        """GET `path`. Without `token`, as this client's own login. Raises VaultRefused and VaultUnavailable."""
+        return await self.request("get", path, token=token, wrap_seconds=wrap_seconds)
+
+    async def write(
+        self, path: str, body: Mapping[str, Any], *, token: Secret | None = None, wrap_seconds: int | None = None
+    ) -> dict[str, Any]:
+        """POST `body` to `path`; {} when Vault answers nothing. Raises VaultRefused and VaultUnavailable."""
+        return await self.request("post", path, body=body, token=token, wrap_seconds=wrap_seconds)
+
+    async def list(self, path: str) -> list[str]:
+        """The keys below `path`; none when there is nothing. Raises VaultRefused and VaultUnavailable."""
+        try:
+            answer = await self.request("list", path)
+        except VaultRefused as refused:
+            if refused.context.get("status") == _NOT_FOUND:
+                return []
+            raise
+        return list(answer.get("data", {}).get("keys", ()))
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        token: Secret | None = None,
+        wrap_seconds: int | None = None,
+    ) -> dict[str, Any]:
+        """One request to /v1/`path`. A request as our own login that is refused logs in anew and tries once more."""
+        if token is not None:
+            return await self._guarded(method, path, token, body, wrap_seconds)
+        own = await self._own_token()
+        try:
+            return await self._guarded(method, path, own, body, wrap_seconds)
+        except VaultRefused as refused:
+            if refused.context.get("status") != 403:
+                raise
+            again = await self._own_token(not_this=own)
+            return await self._guarded(method, path, again, body, wrap_seconds)
+
+    async def server_time(self) -> float:
+        """Seconds since 1970 by Vault's own clock, from the health endpoint, which needs no login."""
+        answer = await self._guarded("get", "sys/health", None, None, None)
+        return float(answer["server_time_utc"])
+
+    async def close(self) -> None:
+        """End the session. The login's token runs out by itself unless `revoke_own` was called."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._session.close()
+
+    async def revoke_own(self) -> None:
+        """Revoke this client's own token; the next request logs in again."""
+        own, self._own = self._own, None
+        if own is not None:
+            await self._guarded("post", "auth/token/revoke-self", own.value, {}, None)
+
+    async def _own_token(self, not_this: Secret | None = None) -> Secret:
+        async with self._login_lock:
+            own = self._own
+            if own is None or own.renew_at < time.monotonic() or own.value is not_this:
+                self._own = own = await self._log_in()
+            return own.value
+
+    async def _log_in(self) -> _OwnToken:
+        answer = await self._guarded("post", self._login.path, None, self._login.body(), None)
+        auth = answer["auth"]
+        lasts = float(auth["lease_duration"])
+        return _OwnToken(value=Secret(auth["client_token"]), renew_at=time.monotonic() + lasts * (1.0 - _RENEW_BELOW))
+
+    async def _guarded(
+        self,
+        method: str,
+        path: str,
+        token: Secret | None,
+        body: Mapping[str, Any] | None,
+        wrap_seconds: int | None,
+    ) -> dict[str, Any]:
+        if not self._breaker.admit():
+            raise _unavailable("Vault did not answer several times in a row, so it is given a rest.")
+        try:
+            answer = await self._in_pool(functools.partial(self._send, method, path, token, body, wrap_seconds))
+        except (VaultRefused, VaultBackendDown):
+            self._breaker.succeeded()
+            raise
+        except VaultUnavailable:
+            self._breaker.failed()
+            raise
+        except BaseException:
+            self._breaker.abandoned()
+            raise
+        self._breaker.succeeded()
+        return answer
+
+    async def _in_pool(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        token: Secret | None,
+        body: Mapping[str, Any] | None,
+        wrap_seconds: int | None,
+    ) -> dict[str, Any]:
+        adapter = RawAdapter(
+            base_uri=self.addr,
+            token=token.reveal() if token else None,
+            session=self._session,
+            timeout=self._timeout_seconds,  # pyright: ignore[reportArgumentType] - requests takes fractions
+        )
+        try:
+            response = adapter.request(
+                method, f"/v1/{path}", json=dict(body) if body is not None else None, wrap_ttl=wrap_seconds
+            )
+        except vault_errors.VaultError as error:
+            raise _answered_with_error(error) from None
+        except requests.Timeout:
+            raise _unavailable(f"Vault did not answer within {self._timeout_seconds:g} seconds.", VaultSlow) from None
+        except requests.RequestException as error:
+            raise _unavailable(f"Vault at {self.addr} is out of reach ({type(error).__name__}).") from None
+        return response.json() if response.content else {}

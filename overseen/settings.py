@@ -1,0 +1,261 @@
+"""Settings, one class per concern, read once per process.
+
+Order of precedence: environment, `settings.yaml` in the data folder (written by the operator), `stack.json` in the data
+folder (written by `overseen up` for the parts it runs itself), defaults. Secrets may be given as `NAME_FILE` naming a
+file instead of `NAME`.
+"""
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from overseen.errors import Misconfigured
+
+
+class _Concern(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatabaseSettings(_Concern):
+    """Overseen's own Postgres. `url` has the form postgresql://user:password@host:port/database."""
+
+    url: SecretStr | None = Field(default=None, description="DATABASE_URL")
+    pool_size: int = 8
+
+    @property
+    def dsn(self) -> str:
+        """The libpq connection string; Misconfigured when no database is named."""
+        if self.url is None:
+            raise Misconfigured(
+                "No database is named.",
+                not_done="Nothing was started.",
+                next_step="Run `overseen up`, or set DATABASE_URL to a PostgreSQL 14+ server.",
+            )
+        return self.url.get_secret_value()
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The same for SQLAlchemy with the async psycopg driver."""
+        parts = urlsplit(self.dsn)
+        return urlunsplit(parts._replace(scheme="postgresql+psycopg"))
+
+
+class VaultSettings(_Concern):
+    """OpenBao or HashiCorp Vault, used through the AppRole `overseen-broker`."""
+
+    addr: str | None = Field(default=None, description="VAULT_ADDR")
+    role_id: str | None = Field(default=None, description="OVERSEEN_VAULT_ROLE_ID")
+    secret_id: SecretStr | None = Field(default=None, description="OVERSEEN_VAULT_SECRET_ID or ..._FILE")
+    killswitch_role_id: str | None = Field(default=None, description="OVERSEEN_VAULT_KILLSWITCH_ROLE_ID")
+    killswitch_secret_id: SecretStr | None = Field(default=None, description="..._KILLSWITCH_SECRET_ID or ..._FILE")
+    audit_file: Path | None = Field(
+        default=None, description="OVERSEEN_VAULT_AUDIT_FILE: Vault's own audit log, if readable"
+    )
+    server_log: Path | None = Field(default=None, description="OVERSEEN_VAULT_SERVER_LOG")
+    timeout_seconds: float = 3.0
+
+
+class ResourceSettings(_Concern):
+    """A system of record that tools reach with leased credentials. No password here: Vault makes one for each call."""
+
+    host: str
+    port: int = 5432
+    database: str
+    vault_mount: str = "database"
+
+
+class RouteSettings(_Concern):
+    """A way to a model. `kind` is openai (any OpenAI-compatible server: vLLM, llama.cpp) or litellm (managed)."""
+
+    name: str
+    kind: str = "openai"
+    model: str
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+    regions: tuple[str, ...] = ("local",)
+    input_usd_per_million: float = 0.0
+    output_usd_per_million: float = 0.0
+    timeout_seconds: float = 180.0
+    concurrency: int = 1
+    vision: bool = False
+    context_tokens: int = 8192
+
+
+class LangfuseSettings(_Concern):
+    """Langfuse is used when both keys are set."""
+
+    public_key: str | None = Field(default=None, description="LANGFUSE_PUBLIC_KEY")
+    secret_key: SecretStr | None = Field(default=None, description="LANGFUSE_SECRET_KEY")
+    host: str | None = Field(default=None, description="LANGFUSE_HOST")
+
+    @property
+    def enabled(self) -> bool:
+        """Whether both keys are there."""
+        return self.public_key is not None and self.secret_key is not None
+
+
+class TracingSettings(_Concern):
+    """What leaves the house in traces. Without `content` only digests, sizes, names and numbers do."""
+
+    otlp_endpoint: str | None = Field(default=None, description="OTEL_EXPORTER_OTLP_ENDPOINT: base URL of a collector")
+    content: bool = Field(default=False, description="LANGFUSE_CONTENT=1: export masked inputs and outputs too")
+    regions: tuple[str, ...] | None = Field(default=None, description="Regions whose traces may leave; all if unset")
+
+
+class WebSettings(_Concern):
+    """Where pages are served. Port 0 picks a free one."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, description="OVERSEEN_WEB_PORT")
+    base_url: str | None = Field(default=None, description="OVERSEEN_BASE_URL: what links to pages start with")
+
+
+class SandboxSettings(_Concern):
+    """Which backend runs tools: bubblewrap (default) or e2b. `e2b_api_key` is read from E2B_API_KEY."""
+
+    backend: str = Field(default="bubblewrap", description="OVERSEEN_SANDBOX")
+    e2b_api_key: SecretStr | None = Field(default=None, description="E2B_API_KEY")
+    concurrency: int = 4
+
+
+class WorkerSettings(_Concern):
+    """How a worker behaves."""
+
+    region: str = Field(default="local", description="OVERSEEN_REGION")
+    concurrency: int = 4
+
+
+class Settings(_Concern):
+    """All settings of one process."""
+
+    home: Path
+    database: DatabaseSettings = DatabaseSettings()
+    vault: VaultSettings = VaultSettings()
+    resources: Mapping[str, ResourceSettings] = Field(default_factory=dict[str, ResourceSettings])
+    routes: tuple[RouteSettings, ...] = ()
+    langfuse: LangfuseSettings = LangfuseSettings()
+    tracing: TracingSettings = TracingSettings()
+    web: WebSettings = WebSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+    worker: WorkerSettings = WorkerSettings()
+    model_file: Path | None = Field(default=None, description="OVERSEEN_MODEL_FILE")
+
+    @property
+    def keys_folder(self) -> Path:
+        """0700 folder with the keys this machine keeps (blob key, session key)."""
+        return self.home / "keys"
+
+    @property
+    def logs_folder(self) -> Path:
+        """Where processes started by `overseen up` write their logs."""
+        return self.home / "logs"
+
+    @property
+    def stack_file(self) -> Path:
+        """`stack.json`: what the embedded stack offers; 0600, written whole or not at all."""
+        return self.home / "stack.json"
+
+
+_ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
+    "DATABASE_URL": ("database", "url"),
+    "VAULT_ADDR": ("vault", "addr"),
+    "OVERSEEN_VAULT_ROLE_ID": ("vault", "role_id"),
+    "OVERSEEN_VAULT_SECRET_ID": ("vault", "secret_id"),
+    "OVERSEEN_VAULT_KILLSWITCH_ROLE_ID": ("vault", "killswitch_role_id"),
+    "OVERSEEN_VAULT_KILLSWITCH_SECRET_ID": ("vault", "killswitch_secret_id"),
+    "OVERSEEN_VAULT_AUDIT_FILE": ("vault", "audit_file"),
+    "OVERSEEN_VAULT_SERVER_LOG": ("vault", "server_log"),
+    "LANGFUSE_PUBLIC_KEY": ("langfuse", "public_key"),
+    "LANGFUSE_SECRET_KEY": ("langfuse", "secret_key"),
+    "LANGFUSE_HOST": ("langfuse", "host"),
+    "LANGFUSE_CONTENT": ("tracing", "content"),
+    "OTEL_EXPORTER_OTLP_ENDPOINT": ("tracing", "otlp_endpoint"),
+    "OVERSEEN_WEB_PORT": ("web", "port"),
+    "OVERSEEN_BASE_URL": ("web", "base_url"),
+    "OVERSEEN_SANDBOX": ("sandbox", "backend"),
+    "E2B_API_KEY": ("sandbox", "e2b_api_key"),
+    "OVERSEEN_REGION": ("worker", "region"),
+    "OVERSEEN_MODEL_FILE": ("model_file",),
+}
+
+
+def _put(target: dict[str, Any], path: tuple[str, ...], value: object) -> None:
+    for name in path[:-1]:
+        target = target.setdefault(name, {})
+    target[path[-1]] = value
+
+
+def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        known = merged.get(name)
+        if isinstance(value, Mapping) and isinstance(known, Mapping):
+            merged[name] = _merge(dict(known), value)
+        else:
+            merged[name] = value
+    return merged
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, path in _ENVIRONMENT.items():
+        if environment.get(name):
+            _put(found, path, environment[name])
+        elif environment.get(f"{name}_FILE"):
+            _put(found, path, Path(environment[f"{name}_FILE"]).read_text(encoding="utf-8").strip())
+    return found
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise Misconfigured(
+            f"{path} does not hold a mapping.", not_done="Nothing was started.", next_step="Mend or remove it."
+        )
+    return content
+
+
+def default_home(environment: Mapping[str, str] | None = None) -> Path:
+    """OVERSEEN_HOME, or `.overseen` in the home folder."""
+    named = (os.environ if environment is None else environment).get("OVERSEEN_HOME")
+    return Path(named).expanduser().absolute() if named else Path.home() / ".overseen"
+
+
+def load_settings(
+    home: Path | None = None, environment: Mapping[str, str] | None = None, *, embedded: bool = True
+) -> Settings:
+    """The settings of this process; `embedded=False` leaves out what the embedded stack offers.
+
+    Raises Misconfigured naming the setting that is wrong.
+    """
+    environment = os.environ if environment is None else environment
+    home = home or default_home(environment)
+    stack = _from_file(home / "stack.json").get("settings", {}) if embedded else {}
+    merged = _merge(_merge(stack, _from_file(home / "settings.yaml")), _from_environment(environment))
+    try:
+        return Settings.model_validate({**merged, "home": home})
+    except ValidationError as error:
+        where = "; ".join(".".join(map(str, item["loc"])) + ": " + item["msg"] for item in error.errors())
+        raise Misconfigured(
+            f"A setting is wrong: {where}.", not_done="Nothing was started.", next_step="Mend it and try again."
+        ) from error
+
+
+def make_private_folder(path: Path) -> Path:
+    """Create `path` (and parents) so that only the owner can enter it; returns it."""
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(stat.S_IRWXU)
+    return path

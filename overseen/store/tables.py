@@ -1,0 +1,372 @@
+"""Every table, in one readable place. History is in the journal; these rows are what is true now.
+
+Personal content never stands in a column: it is in `blobs`, encrypted, and rows carry the SHA-256.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Numeric,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+def now() -> datetime:
+    """The present, with time zone."""
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    """Root of the mapped classes."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[Any]: JSONB,
+        list[str]: ARRAY(String),
+        Decimal: Numeric(18, 6),
+    }
+
+
+class Account(Base):
+    """A person who signs in. `roles` are `overseen.domain.outcomes.Role` values."""
+
+    __tablename__ = "accounts"
+    account_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80), unique=True)
+    display_name: Mapped[str] = mapped_column(String(120))
+    password_hash: Mapped[str | None] = mapped_column(Text)
+    roles: Mapped[list[str]]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    disabled_at: Mapped[datetime | None]
+
+
+class SignIn(Base):
+    """A signed-in browser, or a one-time sign-in link (`kind`: session or link). Only the token's SHA-256 is kept."""
+
+    __tablename__ = "sign_ins"
+    token_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class Blob(Base):
+    """Content by SHA-256 of the plain bytes; AES-256-GCM, key id in `key_id`. Erasing nulls `ciphertext`."""
+
+    __tablename__ = "blobs"
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    media_type: Mapped[str] = mapped_column(String(120))
+    size: Mapped[int] = mapped_column(BigInteger)
+    key_id: Mapped[str] = mapped_column(String(16))
+    nonce: Mapped[bytes] = mapped_column(LargeBinary)
+    ciphertext: Mapped[bytes | None] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Task(Base):
+    """What a person submitted. `title_blob` holds the words; `form_token` makes a double submit one task."""
+
+    __tablename__ = "tasks"
+    task_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    playbook: Mapped[str] = mapped_column(String(80))
+    requester_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"))
+    region: Mapped[str] = mapped_column(String(20))
+    title_blob: Mapped[str] = mapped_column(String(64))
+    form_token: Mapped[str] = mapped_column(String(80))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    __table_args__ = (
+        UniqueConstraint("requester_id", "form_token"),
+        Index("ix_tasks_requester", "requester_id", "task_id"),
+    )
+
+
+class Attachment(Base):
+    """A file handed in with a message. `name` is the cleaned file name as shown to people, never used as a path."""
+
+    __tablename__ = "attachments"
+    attachment_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    task_id: Mapped[str] = mapped_column(ForeignKey("tasks.task_id"), index=True)
+    message_id: Mapped[str] = mapped_column(String(40))
+    position: Mapped[int] = mapped_column(Integer)
+    name: Mapped[str] = mapped_column(String(200))
+    media_type: Mapped[str] = mapped_column(String(120))
+    size: Mapped[int] = mapped_column(BigInteger)
+    blob: Mapped[str] = mapped_column(String(64))
+
+
+class Message(Base):
+    """One line of the chat. `author` is requester, overseen or reviewer; `kind` is text, question, answer or notice."""
+
+    __tablename__ = "messages"
+    message_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    task_id: Mapped[str] = mapped_column(ForeignKey("tasks.task_id"), index=True)
+    author: Mapped[str] = mapped_column(String(20))
+    account_id: Mapped[str | None] = mapped_column(String(40))
+    kind: Mapped[str] = mapped_column(String(20))
+    body_blob: Mapped[str] = mapped_column(String(64))
+    reply_to: Mapped[str | None] = mapped_column(String(40))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Run(Base):
+    """One execution of the supervisor graph. Totals are kept here so that lists need no sum over the journal."""
+
+    __tablename__ = "runs"
+    run_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    task_id: Mapped[str] = mapped_column(ForeignKey("tasks.task_id"), index=True)
+    playbook: Mapped[str] = mapped_column(String(80))
+    playbook_digest: Mapped[str] = mapped_column(String(64))
+    region: Mapped[str] = mapped_column(String(20))
+    state: Mapped[str] = mapped_column(String(30), index=True)
+    outcome: Mapped[str | None] = mapped_column(String(30))
+    amount: Mapped[Decimal | None]
+    currency: Mapped[str | None] = mapped_column(String(3))
+    boundary: Mapped[str | None] = mapped_column(String(20))
+    plan_blob: Mapped[str | None] = mapped_column(String(64))
+    facts_blob: Mapped[str | None] = mapped_column(String(64))
+    ruling_blob: Mapped[str | None] = mapped_column(String(64))
+    explanation_blob: Mapped[str | None] = mapped_column(String(64))
+    error_code: Mapped[str | None] = mapped_column(String(60))
+    error_message: Mapped[str | None] = mapped_column(Text)
+    input_tokens: Mapped[int] = mapped_column(Integer, default=0)
+    output_tokens: Mapped[int] = mapped_column(Integer, default=0)
+    cost_usd: Mapped[Decimal] = mapped_column(default=Decimal(0))
+    trace_id: Mapped[str | None] = mapped_column(String(32))
+    root_span_id: Mapped[str | None] = mapped_column(String(16))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    started_at: Mapped[datetime | None]
+    parked_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
+class CallRecord(Base):
+    """One tool call by its idempotency key. `state`: started, finished, failed, refused. Blobs hold contents."""
+
+    __tablename__ = "calls"
+    call_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(40), index=True)
+    step_id: Mapped[str] = mapped_column(String(40))
+    agent: Mapped[str] = mapped_column(String(60))
+    tool: Mapped[str] = mapped_column(String(60))
+    effect: Mapped[str] = mapped_column(String(20))
+    digest: Mapped[str] = mapped_column(String(64))
+    arguments_blob: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(20))
+    attempts: Mapped[int] = mapped_column(Integer, default=1)
+    result_blob: Mapped[str | None] = mapped_column(String(64))
+    error_code: Mapped[str | None] = mapped_column(String(60))
+    started_at: Mapped[datetime] = mapped_column(default=now)
+    ended_at: Mapped[datetime | None]
+    timings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class ModelCallRecord(Base):
+    """One finished model call by its key, so that a crash never pays or rolls the dice twice."""
+
+    __tablename__ = "model_calls"
+    model_call_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(40), index=True)
+    step_id: Mapped[str] = mapped_column(String(40))
+    purpose: Mapped[str] = mapped_column(String(80))
+    request_digest: Mapped[str] = mapped_column(String(64))
+    request_blob: Mapped[str] = mapped_column(String(64))
+    answer_blob: Mapped[str] = mapped_column(String(64))
+    route: Mapped[str] = mapped_column(String(80))
+    model: Mapped[str] = mapped_column(String(120))
+    prompt_name: Mapped[str | None] = mapped_column(String(120))
+    prompt_version: Mapped[str | None] = mapped_column(String(64))
+    input_tokens: Mapped[int] = mapped_column(Integer)
+    output_tokens: Mapped[int] = mapped_column(Integer)
+    cost_usd: Mapped[Decimal]
+    seconds: Mapped[Decimal]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Authorization(Base):
+    """Leave for one exact write or irreversible call: by the boundary or by a reviewer's decision. Used once."""
+
+    __tablename__ = "authorizations"
+    authorization_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(40), index=True)
+    call_digest: Mapped[str] = mapped_column(String(64))
+    granted_by: Mapped[str] = mapped_column(String(60))
+    used_call_id: Mapped[str | None] = mapped_column(String(40))
+    used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Review(Base):
+    """Something that waits for a person. `proposal_digest` is the digest of exactly what would be done."""
+
+    __tablename__ = "reviews"
+    review_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.run_id"), index=True)
+    task_id: Mapped[str] = mapped_column(String(40))
+    playbook: Mapped[str] = mapped_column(String(80))
+    region: Mapped[str] = mapped_column(String(20))
+    boundary: Mapped[str] = mapped_column(String(20))
+    outcome: Mapped[str] = mapped_column(String(30))
+    amount: Mapped[Decimal | None]
+    currency: Mapped[str | None] = mapped_column(String(3))
+    proposal_blob: Mapped[str] = mapped_column(String(64))
+    proposal_digest: Mapped[str] = mapped_column(String(64))
+    interrupt_id: Mapped[str | None] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(20), index=True)
+    """open, decided, applied, withdrawn."""
+    assignee_id: Mapped[str | None] = mapped_column(String(40))
+    due_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    decided_at: Mapped[datetime | None]
+
+
+class Decision(Base):
+    """What a reviewer said, once. `proposal_digest` is what they saw; `edit_digest` what they put in its place."""
+
+    __tablename__ = "decisions"
+    decision_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    review_id: Mapped[str] = mapped_column(ForeignKey("reviews.review_id"), unique=True)
+    run_id: Mapped[str] = mapped_column(String(40), index=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    reviewer_id: Mapped[str] = mapped_column(String(40))
+    reason_blob: Mapped[str] = mapped_column(String(64))
+    proposal_digest: Mapped[str] = mapped_column(String(64))
+    edit_blob: Mapped[str | None] = mapped_column(String(64))
+    used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class LeaseRecord(Base):
+    """The ledger: one row a lease, written before anything is minted.
+
+    `state`: intent, issued, revoking, closed (proven gone), refused, irrevocable. `principals` are names the credential
+    answers to elsewhere (Postgres roles). Never a secret.
+    """
+
+    __tablename__ = "leases"
+    lease_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    call_id: Mapped[str] = mapped_column(String(40), index=True)
+    run_id: Mapped[str] = mapped_column(String(40), index=True)
+    step_id: Mapped[str] = mapped_column(String(40))
+    agent: Mapped[str] = mapped_column(String(60))
+    tool: Mapped[str] = mapped_column(String(60))
+    grants: Mapped[list[str]]
+    policies: Mapped[list[str]] = mapped_column(default=list)
+    paths: Mapped[list[str]] = mapped_column(default=list)
+    kind: Mapped[str] = mapped_column(String(40))
+    region: Mapped[str] = mapped_column(String(20))
+    requester_id: Mapped[str | None] = mapped_column(String(40))
+    approver_id: Mapped[str | None] = mapped_column(String(40))
+    worker_id: Mapped[str] = mapped_column(String(80), index=True)
+    state: Mapped[str] = mapped_column(String(20), index=True)
+    accessor: Mapped[str | None] = mapped_column(String(120), index=True)
+    vault_leases: Mapped[list[str]] = mapped_column(default=list)
+    principals: Mapped[list[str]] = mapped_column(default=list)
+    asked_at: Mapped[datetime] = mapped_column(default=now)
+    issued_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    proven_gone_at: Mapped[datetime | None]
+    reason: Mapped[str | None] = mapped_column(String(200))
+
+
+class WorkerRecord(Base):
+    """A worker process that lives, or lived. Liveness itself is the advisory lock it holds on its id."""
+
+    __tablename__ = "workers"
+    worker_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    region: Mapped[str] = mapped_column(String(20))
+    process: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    started_at: Mapped[datetime] = mapped_column(default=now)
+    seen_at: Mapped[datetime] = mapped_column(default=now)
+    ended_at: Mapped[datetime | None]
+
+
+class JournalHead(Base):
+    """The end of each stream's chain; locked while an entry is appended."""
+
+    __tablename__ = "journal_heads"
+    stream: Mapped[str] = mapped_column(String(60), primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger, default=0)
+    head_hash: Mapped[str] = mapped_column(String(64))
+    closed: Mapped[bool] = mapped_column(Boolean, default=False)
+    signature: Mapped[str | None] = mapped_column(Text)
+
+
+class JournalRow(Base):
+    """One entry. `hash` covers the previous hash, stream, sequence, time, kind, actor and payload."""
+
+    __tablename__ = "journal"
+    stream: Mapped[str] = mapped_column(String(60), primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    entry_id: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
+    """Order over all streams; a cursor for those who follow everything."""
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(60), index=True)
+    actor: Mapped[str] = mapped_column(String(120))
+    payload: Mapped[dict[str, Any]]
+    previous_hash: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+    once_key: Mapped[str | None] = mapped_column(String(160))
+    """Names what must be told once, however often the work is tried; no part of the hash."""
+    __table_args__ = (UniqueConstraint("stream", "once_key"),)
+
+
+class RunTokenRecord(Base):
+    """The token above all call tokens of one run. A run has one per worker that worked on it.
+
+    `state`: intent, issued, revoking, closed (proven gone). Never the token itself.
+    """
+
+    __tablename__ = "run_tokens"
+    run_token_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(40), index=True)
+    worker_id: Mapped[str] = mapped_column(String(80), index=True)
+    state: Mapped[str] = mapped_column(String(20), index=True)
+    accessor: Mapped[str | None] = mapped_column(String(120), index=True)
+    asked_at: Mapped[datetime] = mapped_column(default=now)
+    issued_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    proven_gone_at: Mapped[datetime | None]
+    reason: Mapped[str | None] = mapped_column(String(200))
+
+
+class StopRecord(Base):
+    """A kill switch that was pulled, or asked for. While `pulled_at` is set and `lifted_at` is not, nothing it names may run.
+
+    `scope`: call, run, agent, tool or everything; `target` its id or name (`*` for everything). `everything` needs a
+    second account: `asked_by` and `pulled_by` differ.
+    """
+
+    __tablename__ = "stops"
+    stop_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    scope: Mapped[str] = mapped_column(String(20))
+    target: Mapped[str] = mapped_column(String(80))
+    reason_blob: Mapped[str] = mapped_column(String(64))
+    asked_by: Mapped[str] = mapped_column(String(120))
+    asked_at: Mapped[datetime] = mapped_column(default=now)
+    pulled_by: Mapped[str | None] = mapped_column(String(120))
+    pulled_at: Mapped[datetime | None]
+    proven_at: Mapped[datetime | None]
+    leases: Mapped[int] = mapped_column(Integer, default=0)
+    lifted_by: Mapped[str | None] = mapped_column(String(120))
+    lifted_at: Mapped[datetime | None]
+    __table_args__ = (Index("ix_stops_target", "scope", "target"),)

@@ -1,0 +1,106 @@
+"""The bwrap command line of a sandbox: everything it may see, and nothing it may not."""
+
+import json
+from pathlib import Path
+
+from overseen.tools.sandbox.port import SandboxProfile
+from overseen.tools.sandbox.runtime import INSIDE, Runtime
+
+WORK = "/work"
+DOORS = "/doors"
+_SHARED_MEMORY_BYTES = 16 << 20
+_SECCOMP_DESCRIPTOR, _INFO_DESCRIPTOR = "3", "4"
+_NOBODY = "65534"
+_TOP_LEVEL_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+
+_WALLS = (
+    "--unshare-user",
+    "--unshare-pid",
+    "--unshare-net",
+    "--unshare-ipc",
+    "--unshare-uts",
+    "--unshare-cgroup-try",
+    "--disable-userns",
+    "--new-session",
+    "--die-with-parent",
+    "--cap-drop",
+    "ALL",
+    "--clearenv",
+)
+
+
+def _environment(runtime: Runtime) -> list[str]:
+    variables = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": WORK,
+        "TMPDIR": f"{WORK}/tmp",
+        "LANG": "C.UTF-8",
+        "LD_LIBRARY_PATH": runtime.library_path,
+        # Each arena and each thread's stack takes address space, which is what the memory limit counts.
+        "MALLOC_ARENA_MAX": "2",
+        "OMP_NUM_THREADS": "2",
+        "OPENBLAS_NUM_THREADS": "2",
+    }
+    return [word for name, value in variables.items() for word in ("--setenv", name, value)]
+
+
+def _top_level() -> list[str]:
+    """/bin and its like: links into /usr on merged systems, folders of their own on others."""
+    words: list[str] = []
+    for name in _TOP_LEVEL_LINKS:
+        path = Path("/", name)
+        if path.is_symlink():
+            words += ["--symlink", str(path.readlink()), str(path)]
+        elif path.is_dir():
+            words += ["--ro-bind", str(path), str(path)]
+    return words
+
+
+def launch_command(
+    runtime: Runtime, view: str, doors: str, profile: SandboxProfile, *, warm: bool, entry_module: str | None
+) -> list[str]:
+    """The words to execute as the sandbox's user.
+
+    `view` is where that user finds the runtime's folder, `doors` the folder shown as /doors. Descriptor 3 is the
+    syscall filter, 4 receives bwrap's information. A `warm` worker loads the profile's imports and announces itself.
+    """
+    trees = [(f"{view}/{runtime.packages}", "packages"), (f"{view}/{runtime.code}", "code")]
+    if runtime.python is not None:
+        trees.append((f"{view}/{runtime.python}", "python"))
+    mounts = [word for source, name in trees for word in ("--ro-bind", source, f"{INSIDE}/{name}")]
+    warm_imports = [*profile.warm_imports, *([entry_module] if entry_module else [])] if warm else []
+    options = {
+        "import_paths": [f"{INSIDE}/code", f"{INSIDE}/packages"],
+        "work": WORK,
+        "doors": DOORS,
+        "tasks": most_tasks(profile),
+        "warm_imports": warm_imports,
+        "announce": warm,
+    }
+    launcher = runtime.launcher if runtime.launcher.startswith("/") else f"{view}/{runtime.launcher}"
+    return [
+        *(launcher, *_WALLS, *_environment(runtime)),
+        *("--hostname", "sandbox", "--uid", _NOBODY, "--gid", _NOBODY),
+        *("--ro-bind", "/usr", "/usr", *_top_level(), *mounts),
+        *("--proc", "/proc", "--dev", "/dev"),
+        *("--size", str(_SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm"),
+        *(
+            "--size",
+            str(profile.scratch_bytes),
+            "--tmpfs",
+            WORK,
+            "--dir",
+            f"{WORK}/tmp",
+            "--symlink",
+            f"{WORK}/tmp",
+            "/tmp",
+        ),
+        *("--ro-bind", doors, DOORS, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", WORK),
+        *("--seccomp", _SECCOMP_DESCRIPTOR, "--info-fd", _INFO_DESCRIPTOR),
+        *(runtime.interpreter, "-I", "-S", f"{INSIDE}/code/overseen/tools/sandbox/runner.py", json.dumps(options)),
+    ]
+
+
+def most_tasks(profile: SandboxProfile) -> int:
+    """Processes and threads the kernel may count for a job, bwrap's own first process included."""
+    return (profile.threads if profile.processes == 1 else profile.processes) + 2

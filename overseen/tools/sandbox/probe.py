@@ -1,0 +1,44 @@
+"""Looks at the walls from inside, before a backend is trusted with anything. Standard library only."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from overseen.tools.sandbox.context import ToolContext
+
+_KERNEL_SETTINGS = ("/proc/sys/kernel/hostname", "/proc/sys/vm/overcommit_memory", "/proc/sys/kernel/core_pattern")
+
+
+def _opens_for_writing(path: str) -> bool:
+    try:
+        os.close(os.open(path, os.O_WRONLY))
+    except OSError:
+        return False
+    return True
+
+
+def _network_family_works() -> bool:
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()
+    except OSError:
+        return False
+    return True
+
+
+def run(arguments: dict[str, Any], context: ToolContext) -> dict[str, Any]:  # noqa: ARG001 - the shape of every entry
+    """What a sound sandbox shows: nothing writable in /proc/sys, no network, no capability, filter on, few processes."""
+    status = dict(
+        line.split(":\t", 1)
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        if ":\t" in line
+    )
+    return {
+        "kernel_settings_writable": [path for path in _KERNEL_SETTINGS if _opens_for_writing(path)],
+        "network": _network_family_works(),
+        "capabilities": int(status["CapEff"], 16) | int(status["CapPrm"], 16) | int(status["CapBnd"], 16),
+        "no_new_privileges": status["NoNewPrivs"].strip() == "1",
+        "syscall_filter": status["Seccomp"].strip() == "2",
+        "processes": sum(1 for name in os.listdir("/proc") if name.isdigit()),
+        "environment": sorted(os.environ),
+    }

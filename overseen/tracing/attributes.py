@@ -1,0 +1,41 @@
+"""Names of span attributes: ours, OpenTelemetry's for generative AI, and Langfuse's.
+
+The packaged constants of the first are marked as deprecated, those of the last need the Langfuse SDK; a contract test
+compares them with the SDK.
+"""
+
+RUN_ID = "overseen.run_id"
+TASK_ID = "overseen.task_id"
+STEP_ID = "overseen.step_id"
+AGENT = "overseen.agent"
+PURPOSE = "overseen.purpose"
+PLAYBOOK = "overseen.playbook"
+REGION = "overseen.region"
+ROUTE = "overseen.route"
+PROMPT_NAME = "overseen.prompt.name"
+PROMPT_VERSION = "overseen.prompt.version"
+INPUT_DIGEST = "overseen.input.sha256"
+INPUT_BYTES = "overseen.input.bytes"
+OUTPUT_DIGEST = "overseen.output.sha256"
+OUTPUT_BYTES = "overseen.output.bytes"
+ERROR_CODE = "error.type"
+
+GEN_AI_OPERATION = "gen_ai.operation.name"
+GEN_AI_REQUEST_MODEL = "gen_ai.request.model"
+GEN_AI_INPUT_TOKENS = "gen_ai.usage.input_tokens"
+GEN_AI_OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
+GEN_AI_FINISH_REASONS = "gen_ai.response.finish_reasons"
+
+LANGFUSE_TYPE = "langfuse.observation.type"
+LANGFUSE_LEVEL = "langfuse.observation.level"
+LANGFUSE_STATUS = "langfuse.observation.status_message"
+LANGFUSE_INPUT = "langfuse.observation.input"
+LANGFUSE_OUTPUT = "langfuse.observation.output"
+LANGFUSE_MODEL = "langfuse.observation.model.name"
+LANGFUSE_USAGE = "langfuse.observation.usage_details"
+LANGFUSE_COST = "langfuse.observation.cost_details"
+LANGFUSE_PROMPT_NAME = "langfuse.observation.prompt.name"
+LANGFUSE_VERSION = "langfuse.version"
+LANGFUSE_TRACE_NAME = "langfuse.trace.name"
+LANGFUSE_TRACE_TAGS = "langfuse.trace.tags"
+LANGFUSE_SESSION = "session.id"

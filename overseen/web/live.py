@@ -1,0 +1,70 @@
+"""Server-sent events: what a page shows, sent anew when the journal says that something happened."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import suppress
+
+from fastapi.sse import ServerSentEvent
+
+from overseen.journal import Journal
+
+_GATHER_SECONDS = 0.15
+"""Entries that come this close together are shown with one message."""
+
+Render = Callable[[], Awaitable[str]]
+
+
+def position(cursor: Mapping[str, int]) -> str:
+    """Where a page stands in its streams, as an event id: `run_x:12,task_y:3`."""
+    return ",".join(f"{stream}:{sequence}" for stream, sequence in sorted(cursor.items()))
+
+
+def parse_position(text: str, streams: Mapping[str, int]) -> dict[str, int]:
+    """The cursor that `text` names; streams it does not name, or names wrongly, start as in `streams`."""
+    cursor = dict(streams)
+    for part in text.split(","):
+        stream, _, sequence = part.rpartition(":")
+        if stream in cursor and sequence.isdecimal():
+            cursor[stream] = int(sequence)
+    return cursor
+
+
+async def live_page(journal: Journal, cursor: Mapping[str, int], render: Render) -> AsyncGenerator[ServerSentEvent]:
+    """One message whenever any stream grew beyond `cursor`: what `render` returns then, its id the new position.
+
+    A browser that lost the connection sends the last id back, so it misses nothing and is sent nothing twice.
+    """
+    seen = dict(cursor)
+    grown = asyncio.Event()
+
+    async def watch(stream: str) -> None:
+        async for entry in journal.follow(stream, after=seen[stream]):
+            seen[stream] = max(seen[stream], entry.sequence)
+            grown.set()
+
+    watchers = [asyncio.create_task(watch(stream)) for stream in seen]
+    try:
+        while True:
+            await _first_done(grown, watchers)
+            await asyncio.sleep(_GATHER_SECONDS)
+            grown.clear()
+            at = position(seen)
+            yield ServerSentEvent(raw_data=await render(), id=at)
+    finally:
+        for watcher in watchers:
+            watcher.cancel()
+        for watcher in watchers:
+            with suppress(asyncio.CancelledError):
+                await watcher
+
+
+async def _first_done(grown: asyncio.Event, watchers: list[asyncio.Task[None]]) -> None:
+    """Wait for news; the error of a watcher that ended is raised here rather than lost."""
+    waiting = asyncio.create_task(grown.wait())
+    try:
+        await asyncio.wait([waiting, *watchers], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+    for watcher in watchers:
+        if watcher.done() and not watcher.cancelled():
+            watcher.result()

@@ -1,0 +1,103 @@
+"""Runs: the plan, the timeline, the facts and the evidence."""
+
+import json
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.responses import Response
+
+from overseen.api.reading.runs import RunFilter
+from overseen.api.reading.timeline import grouped
+from overseen.api.reading.views import RunView
+from overseen.api.services import Services
+from overseen.errors import InvalidInput
+from overseen.web.live import live_page, parse_position, position
+from overseen.web.plan_graph import plan_graph
+from overseen.web.rendering import page, render
+from overseen.web.session import ServicesHere, ViewerHere
+
+router = APIRouter(prefix="/runs")
+
+
+async def _run(viewer: ViewerHere, services: ServicesHere, run_id: str) -> RunView:
+    viewer.require_task(await services.runs.requester_of(run_id))
+    return await services.runs.run(run_id)
+
+
+RunHere = Annotated[RunView, Depends(_run)]
+
+
+@router.get("")
+async def show_list(
+    request: Request,
+    viewer: ViewerHere,
+    services: ServicesHere,
+    state: str = "",
+    cursor: str = "",
+) -> Response:
+    """Every run the person may see, newest first."""
+    mine = None if viewer.sees_all_tasks else viewer.account_id
+    chosen = RunFilter(requester_id=mine, state=state or None, cursor=cursor or None)
+    runs, paging = await services.runs.list(chosen)
+    return page(request, "runs/list.html", block="table", runs=runs, paging=paging, state=state)
+
+
+async def _detail(services: Services, run: RunView) -> dict[str, Any]:
+    agents = {step.step_id: step.agent for step in run.steps}
+    return {
+        "run": run,
+        "groups": grouped(run.timeline, agents),
+        "graph": plan_graph(run.steps, run.state),
+        "evidence": await services.evidence.evidence(run.run_id, run.facts),
+        "chain": await services.runs.chain(run.run_id),
+        "cursor": position({run.run_id: run.last_sequence}),
+    }
+
+
+@router.get("/{run_id}")
+async def show_run(request: Request, services: ServicesHere, run: RunHere) -> Response:
+    """One run, whole."""
+    return page(request, "runs/detail.html", block="live", **await _detail(services, run))
+
+
+@router.get("/{run_id}/events", response_class=EventSourceResponse)
+async def events(
+    viewer: ViewerHere,
+    services: ServicesHere,
+    run: RunHere,
+    after: str = "",
+    last_event_id: Annotated[str, Header()] = "",
+) -> AsyncGenerator[ServerSentEvent]:
+    """The live part of the run page, anew after every journal entry."""
+
+    async def drawn() -> str:
+        detail = await _detail(services, await services.runs.run(run.run_id))
+        return render("runs/detail.html", "live", {"viewer": viewer, "path": f"/runs/{run.run_id}", **detail})
+
+    start = parse_position(last_event_id or after, {run.run_id: 0})
+    async for event in live_page(services.journal, start, drawn):
+        yield event
+
+
+@router.get("/{run_id}/entries/{sequence}")
+async def show_entry(request: Request, services: ServicesHere, run: RunHere, sequence: int) -> Response:
+    """One journal entry with the contents it points to."""
+    if not 1 <= sequence < 2**31:
+        raise InvalidInput("There is no such entry.")
+    entry = next((entry for entry in run.timeline if entry.sequence == sequence), None)
+    if entry is None:
+        raise InvalidInput("There is no such entry.", next_step="Reload the run.")
+    contents = [(name, _shown(await services.runs.content(sha256)), sha256) for name, sha256 in entry.blobs]
+    return page(request, "runs/entry.html", block="entry", run=run, entry=entry, contents=contents)
+
+
+def _shown(text: str | None) -> str | None:
+    """JSON with indents, other text as it is."""
+    if text is None:
+        return None
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except ValueError:
+        return text

@@ -1,0 +1,178 @@
+"""Tasks: the list, handing one in, and the chat with its live progress."""
+
+import secrets
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.responses import RedirectResponse, Response
+
+from overseen.api.access import Viewer
+from overseen.api.reading.tasks import TaskFilter
+from overseen.api.reading.views import TaskView
+from overseen.api.services import Services
+from overseen.domain.outcomes import Role, RunState
+from overseen.errors import InvalidInput, OverseenError
+from overseen.web.live import live_page, parse_position, position
+from overseen.web.rendering import is_fragment, page, render
+from overseen.web.session import ServicesHere, ViewerHere
+from overseen.web.uploads import read_form
+
+router = APIRouter(prefix="/tasks")
+
+PLAYBOOK = "claims_intake"
+
+
+async def _listed(services: Services, viewer: Viewer, show: str, cursor: str = "") -> dict[str, Any]:
+    """What the list beside every task page needs."""
+    mine = None if viewer.sees_all_tasks and not viewer.may_submit else viewer.account_id
+    lines, paging = await services.tasks.list(TaskFilter(requester_id=mine, show=show, cursor=cursor))
+    return {"tasks": lines, "paging": paging, "show": show}
+
+
+async def _task(viewer: ViewerHere, services: ServicesHere, task_id: str) -> TaskView:
+    viewer.require_task(await services.tasks.requester_of(task_id))
+    return await services.tasks.task(task_id)
+
+
+TaskHere = Annotated[TaskView, Depends(_task)]
+
+
+@router.get("")
+async def show_list(
+    request: Request, viewer: ViewerHere, services: ServicesHere, show: str = "", cursor: str = ""
+) -> Response:
+    """The list; `show` is working, waiting or ended."""
+    listed = await _listed(services, viewer, show, cursor)
+    return page(request, "tasks/list.html", block="list", **listed)
+
+
+@router.get("/new")
+async def show_form(request: Request, viewer: ViewerHere, services: ServicesHere, show: str = "") -> Response:
+    """The form to hand in a task."""
+    viewer.require(viewer.may_submit, "handing in tasks", (Role.REQUESTER,))
+    listed = await _listed(services, viewer, show)
+    return page(request, "tasks/new.html", form_token=secrets.token_urlsafe(18), message="", error=None, **listed)
+
+
+@router.post("")
+async def submit(request: Request, viewer: ViewerHere, services: ServicesHere) -> Response:
+    """Hand in a task. The same form sent twice is one task."""
+    viewer.require(viewer.may_submit, "handing in tasks", (Role.REQUESTER,))
+    fields: dict[str, str] = {}
+    try:
+        form = await read_form(request)
+        fields = form.fields
+        submitted = await services.intake.submit(
+            requester_id=viewer.account_id,
+            playbook_name=PLAYBOOK,
+            message=fields.get("message", ""),
+            attachments=form.files,
+            form_token=_token(fields),
+        )
+    except InvalidInput as error:
+        listed = {} if is_fragment(request) else await _listed(services, viewer, "")
+        return page(
+            request,
+            "tasks/new.html",
+            block="problem",
+            status=422,
+            error=error,
+            message=fields.get("message", ""),
+            form_token=fields.get("form_token") or secrets.token_urlsafe(18),
+            **listed,
+        )
+    return _go(request, f"/tasks/{submitted.task_id}")
+
+
+def _token(fields: dict[str, str]) -> str:
+    token = fields.get("form_token", "")
+    if not 8 <= len(token) <= 80:
+        raise InvalidInput(
+            "The form has no valid token.", not_done="Nothing was stored.", next_step="Reload the page and send it again."
+        )
+    return token
+
+
+def _go(request: Request, target: str) -> Response:
+    if is_fragment(request):
+        return Response(status_code=200, headers={"HX-Redirect": target})
+    return RedirectResponse(target, 303)
+
+
+async def _detail(services: Services, viewer: Viewer, task: TaskView) -> dict[str, Any]:
+    """What the live part of a task page needs; `cursor` is where the journal stood before it was read."""
+    cursor = await _cursor(services, task)
+    run = task.run
+    evidence = await services.evidence.evidence(run.run_id, run.facts) if run else None
+    waits_for_me = run is not None and run.state is RunState.WAITING_REQUESTER
+    return {
+        "task": task,
+        "run": run,
+        "evidence": evidence,
+        "cursor": position(cursor),
+        "is_mine": task.requester_id == viewer.account_id,
+        "waits_for_me": waits_for_me,
+        "error": None,
+        "text": "",
+    }
+
+
+async def _cursor(services: Services, task: TaskView) -> dict[str, int]:
+    streams = [task.task_id, *([task.run.run_id] if task.run else [])]
+    heads = {stream: await services.journal.head(stream) for stream in streams}
+    return {stream: head.sequence if head else 0 for stream, head in heads.items()}
+
+
+@router.get("/{task_id}")
+async def show_task(
+    request: Request, viewer: ViewerHere, services: ServicesHere, task: TaskHere, show: str = ""
+) -> Response:
+    """One task with its chat."""
+    # Read the position first and the task after it: an entry between the two is shown twice rather than never.
+    cursor = position(await _cursor(services, task))
+    detail = await _detail(services, viewer, await services.tasks.task(task.task_id))
+    listed = await _listed(services, viewer, show)
+    return page(request, "tasks/detail.html", block="live", **{**detail, **listed, "cursor": cursor})
+
+
+@router.get("/{task_id}/events", response_class=EventSourceResponse)
+async def events(
+    viewer: ViewerHere,
+    services: ServicesHere,
+    task: TaskHere,
+    after: str = "",
+    last_event_id: Annotated[str, Header()] = "",
+) -> AsyncGenerator[ServerSentEvent]:
+    """The live part of the task page, anew after every journal entry of its run and its chat."""
+
+    async def drawn() -> str:
+        detail = await _detail(services, viewer, await services.tasks.task(task.task_id))
+        return render("tasks/detail.html", "live", {"viewer": viewer, "path": f"/tasks/{task.task_id}", **detail})
+
+    start = parse_position(last_event_id or after, dict.fromkeys(await _cursor(services, task), 0))
+    async for event in live_page(services.journal, start, drawn):
+        yield event
+
+
+@router.post("/{task_id}/messages")
+async def add_message(request: Request, viewer: ViewerHere, services: ServicesHere, task: TaskHere) -> Response:
+    """A question about the task, or what was missing when the task waits for the requester."""
+    viewer.require(task.requester_id == viewer.account_id, "writing in the tasks of others")
+    text = ""
+    try:
+        form = await read_form(request)
+        text = form.fields.get("text", "")
+        if form.files or form.fields.get("intent") == "add":
+            await services.intake.add_message(
+                task_id=task.task_id, account_id=viewer.account_id, text=text, attachments=form.files
+            )
+        else:
+            await services.intake.ask(task_id=task.task_id, account_id=viewer.account_id, text=text)
+    except OverseenError as error:
+        detail = await _detail(services, viewer, task)
+        listed = {} if is_fragment(request) else await _listed(services, viewer, "")
+        context = {**detail, **listed, "error": error, "text": text}
+        return page(request, "tasks/detail.html", block="composer_problem", status=422, **context)
+    return _go(request, f"/tasks/{task.task_id}")

@@ -1,0 +1,205 @@
+"""Fixtures on real servers, started once a session through the same code as `overseen up`.
+
+`database` is a fresh, migrated store; `insurer` the insurer's database with its sample rows as new; `vault` the logins of OpenBao;
+`settings` all of it in a data folder of its own.
+"""
+
+import asyncio
+import itertools
+import secrets
+import subprocess
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+import pytest_asyncio
+from psycopg import sql
+
+from overseen.errors import Unavailable
+from overseen.settings import DatabaseSettings, ResourceSettings, Settings, VaultSettings
+from overseen.stack.openbao import EmbeddedOpenBao
+from overseen.stack.postgres import EmbeddedPostgres
+from overseen.stack.postgres_layout import (
+    INSURER_DATABASE,
+    INSURER_OWNER,
+    LEASE_MANAGER,
+    STORE_OWNER,
+    empty_insurer,
+    lay_out,
+    make_database,
+    set_password,
+)
+from overseen.stack.vault_layout import BROKER, KILL_SWITCH, LAYOUT
+from overseen.stack.vault_provisioning import DatabaseTarget, Login, provision
+from overseen.store import Database, migrate
+
+_TEMPLATE = "store_template"
+_numbers = itertools.count(1)
+
+
+class _Server(Protocol):
+    async def check(self) -> None: ...
+
+
+async def until_ready(server: _Server, process: subprocess.Popen[bytes], seconds: float = 30.0) -> None:
+    """Wait for a started server; raises what it last said when it does not come up."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return await server.check()
+        except Unavailable:
+            if process.poll() is not None or time.monotonic() > end:
+                raise
+        await asyncio.sleep(0.02)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningOpenBao:
+    """The session's OpenBao: where it is, its logins by AppRole name, and its process for tests that disturb it."""
+
+    server: EmbeddedOpenBao
+    process: subprocess.Popen[bytes]
+    logins: dict[str, Login]
+
+    @property
+    def settings(self) -> VaultSettings:
+        """As a process of Overseen would read them."""
+        broker, killswitch = self.logins[BROKER], self.logins[KILL_SWITCH]
+        return VaultSettings.model_validate(
+            {
+                "addr": self.server.address,
+                "role_id": broker.role_id,
+                "secret_id": broker.secret_id,
+                "killswitch_role_id": killswitch.role_id,
+                "killswitch_secret_id": killswitch.secret_id,
+                "audit_file": self.server.audit_file,
+                "server_log": self.server.server_log,
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Insurer:
+    """The insurer's database as new. `url` is its owner's; `resource` what tools know of it (no password)."""
+
+    url: str
+    resource: ResourceSettings
+
+    async def rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
+        """Ask the insurer's database as its owner."""
+        connection = await psycopg.AsyncConnection.connect(self.url, autocommit=True)
+        async with connection:
+            return list(await (await connection.execute(query.encode(), values)).fetchall())
+
+
+@pytest_asyncio.fixture(scope="session")
+async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedPostgres]:
+    """A PostgreSQL cluster that lives as long as the test session."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False)
+    await server.prepare()
+    process = server.spawn()
+    try:
+        await until_ready(server, process)
+        await lay_out(server)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def openbao_server(
+    postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RunningOpenBao]:
+    """A provisioned OpenBao that makes leases on `postgres_server`, for as long as the test session."""
+    server = EmbeddedOpenBao(tmp_path_factory.mktemp("openbao"))
+    await server.prepare()
+    process = server.spawn()
+    try:
+        await until_ready(server, process)
+        yield RunningOpenBao(server=server, process=process, logins=await provision_on(server, postgres_server))
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+async def provision_on(server: EmbeddedOpenBao, postgres: EmbeddedPostgres) -> dict[str, Login]:
+    """Provision `server` to make leases on the insurer's database of `postgres`."""
+
+    async def set_manager_password(password: str) -> None:
+        connection = await postgres.connect()
+        async with connection:
+            await set_password(connection, LEASE_MANAGER, password)
+
+    target = DatabaseTarget(
+        host="127.0.0.1", port=postgres.port, database=INSURER_DATABASE, manager=LEASE_MANAGER
+    )
+    return await provision(server, LAYOUT, target, set_manager_password)
+
+
+def async_url(url: str) -> str:
+    """The same URL for SQLAlchemy with the async driver."""
+    return urlunsplit(urlsplit(url)._replace(scheme="postgresql+psycopg"))
+
+
+@pytest_asyncio.fixture(scope="session")
+async def store_template(postgres_server: EmbeddedPostgres) -> str:
+    """A migrated database that is copied for each test."""
+    connection = await postgres_server.connect()
+    async with connection:
+        await make_database(connection, _TEMPLATE, STORE_OWNER)
+    await migrate(async_url(postgres_server.url(_TEMPLATE, STORE_OWNER)))
+    return _TEMPLATE
+
+
+@pytest_asyncio.fixture
+async def database_url(postgres_server: EmbeddedPostgres, store_template: str) -> AsyncIterator[str]:
+    """postgresql://... of a fresh, migrated store; dropped after the test."""
+    name = f"store_{next(_numbers)}_{secrets.token_hex(3)}"
+    connection = await postgres_server.connect()
+    async with connection:
+        await make_database(connection, name, STORE_OWNER, template=store_template)
+        yield postgres_server.url(name, STORE_OWNER)
+        await connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest_asyncio.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A fresh, migrated store."""
+    opened = Database(async_url(database_url))
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture
+async def insurer(postgres_server: EmbeddedPostgres) -> Insurer:
+    """The insurer's database with its sample rows as new."""
+    await empty_insurer(postgres_server)
+    return Insurer(
+        url=postgres_server.url(INSURER_DATABASE, INSURER_OWNER),
+        resource=ResourceSettings(host="127.0.0.1", port=postgres_server.port, database=INSURER_DATABASE),
+    )
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An empty data folder."""
+    folder = tmp_path / "home"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.fixture
+def settings(home: Path, database_url: str, openbao_server: RunningOpenBao, insurer: Insurer) -> Settings:
+    """Settings of a process that works on the session's servers, in a data folder of its own."""
+    return Settings(
+        home=home,
+        database=DatabaseSettings.model_validate({"url": database_url}),
+        vault=openbao_server.settings,
+        resources={"insurer": insurer.resource},
+    )
