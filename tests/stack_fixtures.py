@@ -7,6 +7,7 @@
 import asyncio
 import itertools
 import secrets
+import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator
@@ -19,24 +20,25 @@ import psycopg
 import pytest
 import pytest_asyncio
 from psycopg import sql
+from pydantic import SecretStr
 
+from overseen.engine.migrations import prepare_database
 from overseen.errors import Unavailable
 from overseen.settings import DatabaseSettings, ResourceSettings, Settings, VaultSettings
 from overseen.stack.openbao import EmbeddedOpenBao
+from overseen.stack.parts import provision_leases
 from overseen.stack.postgres import EmbeddedPostgres
 from overseen.stack.postgres_layout import (
     INSURER_DATABASE,
     INSURER_OWNER,
-    LEASE_MANAGER,
     STORE_OWNER,
     empty_insurer,
     lay_out,
     make_database,
-    set_password,
 )
-from overseen.stack.vault_layout import BROKER, KILL_SWITCH, LAYOUT
-from overseen.stack.vault_provisioning import DatabaseTarget, Login, provision
-from overseen.store import Database, migrate
+from overseen.stack.vault_layout import BROKER, KILL_SWITCH
+from overseen.stack.vault_provisioning import Login
+from overseen.store import Database
 
 _TEMPLATE = "store_template"
 _numbers = itertools.count(1)
@@ -108,7 +110,7 @@ async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
         await lay_out(server)
         yield server
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)
         process.wait(20)
 
 
@@ -122,24 +124,10 @@ async def openbao_server(
     process = server.spawn()
     try:
         await until_ready(server, process)
-        yield RunningOpenBao(server=server, process=process, logins=await provision_on(server, postgres_server))
+        yield RunningOpenBao(server=server, process=process, logins=await provision_leases(server, postgres_server))
     finally:
         process.terminate()
         process.wait(20)
-
-
-async def provision_on(server: EmbeddedOpenBao, postgres: EmbeddedPostgres) -> dict[str, Login]:
-    """Provision `server` to make leases on the insurer's database of `postgres`."""
-
-    async def set_manager_password(password: str) -> None:
-        connection = await postgres.connect()
-        async with connection:
-            await set_password(connection, LEASE_MANAGER, password)
-
-    target = DatabaseTarget(
-        host="127.0.0.1", port=postgres.port, database=INSURER_DATABASE, manager=LEASE_MANAGER
-    )
-    return await provision(server, LAYOUT, target, set_manager_password)
 
 
 def async_url(url: str) -> str:
@@ -153,7 +141,7 @@ async def store_template(postgres_server: EmbeddedPostgres) -> str:
     connection = await postgres_server.connect()
     async with connection:
         await make_database(connection, _TEMPLATE, STORE_OWNER)
-    await migrate(async_url(postgres_server.url(_TEMPLATE, STORE_OWNER)))
+    await prepare_database(DatabaseSettings(url=SecretStr(postgres_server.url(_TEMPLATE, STORE_OWNER))))
     return _TEMPLATE
 
 

@@ -10,7 +10,10 @@ _PHONE = Shot(taken=datetime(2026, 1, 24, 15, 20, 44), make="Apple", model="iPho
 
 PHOTOS: dict[str, Photo] = {
     "earlier_rear_bumper": Photo(
-        name="earlier_rear_bumper.jpg", paint=lambda seed: scenes_car.bumper(seed, (0.10, 0.10, 0.11)), seed=901, shot=_PHONE
+        name="earlier_rear_bumper.jpg",
+        paint=lambda seed: scenes_car.bumper(seed, (0.10, 0.10, 0.11)),
+        seed=901,
+        shot=_PHONE,
     ),
     "earlier_blue_door": Photo(
         name="earlier_blue_door.jpg",
@@ -19,7 +22,10 @@ PHOTOS: dict[str, Photo] = {
         shot=_PHONE,
     ),
     "earlier_mirror": Photo(
-        name="earlier_mirror.jpg", paint=lambda seed: scenes_car.wing(seed, (0.5, 0.5, 0.48), (0.6, 0.3)), seed=903, shot=_PHONE
+        name="earlier_mirror.jpg",
+        paint=lambda seed: scenes_car.wing(seed, (0.5, 0.5, 0.48), (0.6, 0.3)),
+        seed=903,
+        shot=_PHONE,
     ),
     "earlier_kitchen_ceiling": Photo(
         name="earlier_kitchen_ceiling.jpg",

@@ -79,10 +79,20 @@ def _insert(table: str, columns: tuple[str, ...], rows: list[tuple[object, ...]]
 def seed_sql(hashes: Mapping[str, tuple[str, str]]) -> str:
     """The whole seed. `hashes` maps a scene name to its (phash, dhash) as hexadecimal digits."""
     held = [(number, *row.values()) for number, row in policies().items()]
-    wording = [(clause_id, row["kind"], row["title"], row["body"], row["effect"]) for clause_id, row in clauses().items()]
+    wording = [
+        (clause_id, row["kind"], row["title"], row["body"], row["effect"]) for clause_id, row in clauses().items()
+    ]
     claims = earlier_claims()
     settled = [
-        (claim_id, row["policy_number"], row["incident_on"], row["amount"], row["status"], row["registered_at"].isoformat(), claim_id)
+        (
+            claim_id,
+            row["policy_number"],
+            row["incident_on"],
+            row["amount"],
+            row["status"],
+            row["registered_at"].isoformat(),
+            claim_id,
+        )
         for claim_id, row in claims.items()
     ]
     photos = [

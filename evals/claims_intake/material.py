@@ -137,6 +137,7 @@ class Case:
     boundary: str
     facts: Mapping[str, Any]
     findings: tuple[str, ...] = ()
+    absent_texts: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     note: str
 
@@ -156,6 +157,7 @@ class Case:
                 "run_state": "settled" if alone else "waiting_review",
                 "facts": dict(self.facts),
                 "findings": list(self.findings),
+                "absent_texts": list(self.absent_texts),
             },
             "tags": list(self.tags),
             "note": self.note,

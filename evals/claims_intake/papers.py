@@ -214,10 +214,16 @@ def till_receipt(bill: Bill, seed: int) -> bytes:
     font = ImageFont.truetype(_font_file("Mono"), 23)
     rows = [bill.business, *bill.address, "-" * 34, f"{bill.kind} {bill.number}", bill.dated, "-" * 34]
     for what, many, price in bill.lines:
-        amount = bill.money((Decimal(many) * Decimal(price) * (1 + Decimal(bill.vat_percent) / 100)).quantize(_CENT, ROUND_HALF_UP))
+        amount = bill.money(
+            (Decimal(many) * Decimal(price) * (1 + Decimal(bill.vat_percent) / 100)).quantize(_CENT, ROUND_HALF_UP)
+        )
         rows += [what[:34], f"{many} x".ljust(34 - len(amount)) + amount]
     total, vat = bill.money(bill.total), bill.money(bill.vat)
-    rows += ["-" * 34, "TOTAL".ljust(34 - len(total)) + total, f"incl. VAT {bill.vat_percent}%".ljust(34 - len(vat)) + vat]
+    rows += [
+        "-" * 34,
+        "TOTAL".ljust(34 - len(total)) + total,
+        f"incl. VAT {bill.vat_percent}%".ljust(34 - len(vat)) + vat,
+    ]
     rows += ["", *bill.notes]
     paper = Image.new("L", (540, 60 + 31 * len(rows)), 238)
     draw = ImageDraw.Draw(paper)

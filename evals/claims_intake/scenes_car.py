@@ -47,11 +47,15 @@ def _dent(scene: Scene, centre: tuple[float, float], size: float, depth: float, 
     return (bowl + crease + lip) * depth
 
 
-def _scratches(scene: Scene, picture: Pixels, centre: tuple[float, float], spread: float, count: int, slope: float) -> Pixels:
+def _scratches(
+    scene: Scene, picture: Pixels, centre: tuple[float, float], spread: float, count: int, slope: float
+) -> Pixels:
     """Scrapes through the lacquer: light primer with a dark edge, some only haze."""
     for number in range(count):
         start = (centre[0] - spread + scene.random.normal(0, 0.03), centre[1] + scene.random.normal(0, spread * 0.28))
-        line = wander(scene.random, start, slope + scene.random.normal(0, 0.06), spread * scene.random.uniform(0.7, 2.1), 0.05)
+        line = wander(
+            scene.random, start, slope + scene.random.normal(0, 0.06), spread * scene.random.uniform(0.7, 2.1), 0.05
+        )
         distance = path_distance(scene, line)
         rough = 0.6 + 0.6 * fractal(scene.random, 60, 2)
         wide = scene.random.uniform(0.0006, 0.0022)
@@ -79,7 +83,9 @@ def _body(scene: Scene, colour: Colour, damage: Pixels, crease_at: float, metall
     seen = _surroundings(scene, np.clip(-2 * nz * ny, -1, 1), np.clip(2 * nz * nx, -1, 1))
     edge = 0.10 + 0.55 * (1 - nz) ** 1.2 + metallic
     light = 0.38 + 0.62 * lit((nx, ny, nz), (-0.3, -0.75, 0.7))
-    own = np.asarray(colour, np.float32) * light[..., None] * (1 + 0.03 * metallic * grain(scene.random, 0.7))[..., None]
+    own = (
+        np.asarray(colour, np.float32) * light[..., None] * (1 + 0.03 * metallic * grain(scene.random, 0.7))[..., None]
+    )
     dust = np.clip(fractal(scene.random, 4) * 0.5 + (scene.v - 0.55) * 0.9, 0, 1) * 0.22
     return mix(own * (1 - edge[..., None] * 0.6) + seen * edge[..., None], (0.45, 0.41, 0.35), dust)
 
@@ -92,7 +98,9 @@ def _gap(picture: Pixels, distance: Pixels) -> Pixels:
 def _wheel(scene: Scene, picture: Pixels, centre: tuple[float, float], radius: float) -> Pixels:
     distance = disc_distance(scene, centre, 0)
     picture = mix(picture, (0.015, 0.015, 0.017), step(distance - radius * 1.16, 0.004))
-    tyre = 0.075 + 0.018 * grain(scene.random, 0.7) + 0.03 * np.sin(distance * 900) * step(radius * 0.86 - distance, 0.003)
+    tyre = (
+        0.075 + 0.018 * grain(scene.random, 0.7) + 0.03 * np.sin(distance * 900) * step(radius * 0.86 - distance, 0.003)
+    )
     picture = mix(picture, np.stack([tyre] * 3, -1), step(distance - radius, 0.002))
     angle = np.arctan2((scene.v - centre[1]) * HEIGHT / WIDTH, scene.u - centre[0])
     spokes = 0.35 + 0.3 * np.clip(np.cos(angle * 5 + 0.6) * 3, -1, 1) + 0.02 * grain(scene.random)
@@ -111,7 +119,9 @@ def _handle(scene: Scene, picture: Pixels, centre: tuple[float, float], colour: 
     return mix(picture, np.asarray(colour) * shade[..., None] + 0.12, step(grip, 0.0016))
 
 
-def door(seed: int, colour: Colour, at: tuple[float, float] = (0.42, 0.56), size: float = 0.13, depth: float = 0.011) -> Pixels:
+def door(
+    seed: int, colour: Colour, at: tuple[float, float] = (0.42, 0.56), size: float = 0.13, depth: float = 0.011
+) -> Pixels:
     """A car door from the side with a dent and scrapes at `at`; window above, sill and road below."""
     scene = new_scene(seed)
     damage = _dent(scene, at, size, depth, scene.random.uniform(-0.4, 0.4))
@@ -122,7 +132,9 @@ def door(seed: int, colour: Colour, at: tuple[float, float] = (0.42, 0.56), size
     picture = _gap(picture, scene.u - edge - slant)
     picture = _gap(picture, scene.u - scene.random.uniform(0.02, 0.07) + slant)
     picture = _handle(scene, picture, (edge - 0.11, 0.27), colour)
-    glass = flat((0.06, 0.075, 0.08)) + np.clip(0.25 * fractal(scene.random, 3, 3), 0, 1)[..., None] * np.array([0.9, 1, 1.1])
+    glass = flat((0.06, 0.075, 0.08)) + np.clip(0.25 * fractal(scene.random, 3, 3), 0, 1)[..., None] * np.array(
+        [0.9, 1, 1.1]
+    )
     top = scene.random.uniform(0.08, 0.13)
     picture = mix(picture, glass, step(scene.v - top - 0.02 * scene.u, 0.002))
     picture = mix(picture, (0.04, 0.04, 0.04), step(np.abs(scene.v - top - 0.012 - 0.02 * scene.u) - 0.010, 0.003))
@@ -132,7 +144,9 @@ def door(seed: int, colour: Colour, at: tuple[float, float] = (0.42, 0.56), size
     return mix(picture, road, step(sill + 0.02 - scene.v, 0.003))
 
 
-def wing(seed: int, colour: Colour, at: tuple[float, float] = (0.36, 0.40), size: float = 0.11, depth: float = 0.010) -> Pixels:
+def wing(
+    seed: int, colour: Colour, at: tuple[float, float] = (0.36, 0.40), size: float = 0.11, depth: float = 0.010
+) -> Pixels:
     """A front or rear wing over a wheel, dented and scraped at `at`."""
     scene = new_scene(seed)
     damage = _dent(scene, at, size, depth, scene.random.uniform(-0.7, 0.7))
@@ -145,7 +159,9 @@ def wing(seed: int, colour: Colour, at: tuple[float, float] = (0.36, 0.40), size
     return _wheel(scene, picture, (scene.random.uniform(0.42, 0.52), 0.93), scene.random.uniform(0.22, 0.26))
 
 
-def bumper(seed: int, colour: Colour, at: tuple[float, float] = (0.34, 0.62), size: float = 0.12, depth: float = 0.011) -> Pixels:
+def bumper(
+    seed: int, colour: Colour, at: tuple[float, float] = (0.34, 0.62), size: float = 0.12, depth: float = 0.011
+) -> Pixels:
     """A rear bumper with lamp and boot edge, cracked and scraped at `at`."""
     scene = new_scene(seed)
     damage = _dent(scene, at, size, depth, scene.random.uniform(-0.2, 0.5))

@@ -43,7 +43,9 @@ def _stain(scene: Scene, picture: Pixels, at: tuple[float, float], size: float, 
     return picture
 
 
-def ceiling(seed: int, at: tuple[float, float] = (0.46, 0.40), size: float = 0.22, paint: Colour = (0.93, 0.92, 0.88)) -> Pixels:
+def ceiling(
+    seed: int, at: tuple[float, float] = (0.46, 0.40), size: float = 0.22, paint: Colour = (0.93, 0.92, 0.88)
+) -> Pixels:
     """A water stain on a painted ceiling, with coving, a bit of wall and paint that has come loose."""
     scene = new_scene(seed)
     loose = np.exp(-((disc_distance(scene, at, 0) / (size * 0.55)) ** 2)) * (10 + 9 * fractal(scene.random, 12, 3))
@@ -53,7 +55,9 @@ def ceiling(seed: int, at: tuple[float, float] = (0.46, 0.40), size: float = 0.2
         crack = path_distance(scene, wander(scene.random, at, scene.random.uniform(0, 6.3), size * 1.2, 0.5))
         picture = mix(picture, (0.32, 0.26, 0.19), step(crack - 0.0008, 0.0008) * 0.75)
     flake = 1.05 - fractal(scene.random, 22, 3) + disc_distance(scene, at, 0) * 6.0
-    picture = mix(picture, np.array([0.60, 0.55, 0.47]) * (0.9 + 0.1 * grain(scene.random, 0.8))[..., None], step(flake, 0.02))
+    picture = mix(
+        picture, np.array([0.60, 0.55, 0.47]) * (0.9 + 0.1 * grain(scene.random, 0.8))[..., None], step(flake, 0.02)
+    )
     picture = mix(picture, (0.25, 0.22, 0.18), step(np.abs(flake) - 0.012, 0.012) * 0.4)
     edge = scene.v - 0.80 - scene.random.uniform(-0.06, 0.06) * (scene.u - 0.5)
     rounds = 0.62 + 0.22 * np.cos(np.clip(edge / 0.075, 0, 1) * 9.0) + 0.01 * grain(scene.random, 1.0)
@@ -74,7 +78,9 @@ def floor(seed: int, wood: Colour = (0.52, 0.36, 0.22), at: tuple[float, float] 
     board = np.floor(along * 0.55 + offset)
     tone = 0.5 + 0.5 * np.sin(row * 12.9898 + board * 78.233)
     rings = np.sin((across * 1.6 - row) * 16 + 2.6 * fractal(scene.random, 6, 4) + tone * 6)
-    veins = 0.86 + 0.07 * rings + 0.07 * ndimage.uniform_filter1d(grain(scene.random), 41, axis=0) * 4 + 0.16 * (tone - 0.5)
+    veins = (
+        0.86 + 0.07 * rings + 0.07 * ndimage.uniform_filter1d(grain(scene.random), 41, axis=0) * 4 + 0.16 * (tone - 0.5)
+    )
     picture = np.asarray(wood, np.float32) * veins[..., None]
     seam_across = np.abs(across * 1.6 - np.round(across * 1.6)) / depth
     joint = along * 0.55 + offset
@@ -84,7 +90,9 @@ def floor(seed: int, wood: Colour = (0.52, 0.36, 0.22), at: tuple[float, float] 
     warp = fractal(scene.random, 5, 4)
     wet = np.hypot((scene.u - at[0]) / 0.34, (scene.v - at[1]) / 0.22) + 0.22 * warp - 1
     picture = picture * (1 - 0.38 * step(wet - 0.12, 0.08))[..., None]
-    mirror = np.clip(0.75 - 0.9 * np.abs(scene.u - 0.47 - 0.02 * warp), 0, 1) * step(np.abs(scene.u - 0.47) - 0.16, 0.02)
+    mirror = np.clip(0.75 - 0.9 * np.abs(scene.u - 0.47 - 0.02 * warp), 0, 1) * step(
+        np.abs(scene.u - 0.47) - 0.16, 0.02
+    )
     bars = step(0.012 - np.abs(scene.u - 0.47 + 0.012 * warp), 0.004) * step(0.014 - np.abs(scene.v - 0.66), 0.006)
     pool = step(wet, 0.012)
     picture = mix(picture, np.stack([mirror * 0.95, mirror, mirror * 1.05], -1), pool * (0.16 + 0.55 * mirror * bars))
@@ -115,7 +123,9 @@ def damp_wall(seed: int, paint: Colour = (0.80, 0.77, 0.66), at: tuple[float, fl
     clump = fractal(scene.random, 7, 3) + 1.9 * (scene.v - 0.72) - 1.2 * np.abs(scene.u - at[0])
     specks = ndimage.gaussian_filter((grain(scene.random) > 2.15).astype(np.float32), 1.1) * 5
     picture = mix(picture, (0.09, 0.10, 0.085), np.clip(specks * np.clip(clump + 0.55, 0, 1) * 2.2, 0, 0.9))
-    picture = mix(picture, (0.20, 0.21, 0.17), np.clip(clump * 0.9 * (0.6 + 0.5 * fractal(scene.random, 40, 2)), 0, 0.55))
+    picture = mix(
+        picture, (0.20, 0.21, 0.17), np.clip(clump * 0.9 * (0.6 + 0.5 * fractal(scene.random, 40, 2)), 0, 0.55)
+    )
     board = 0.83 + 0.01 * scene.u
     skirting = 0.74 + 0.012 * grain(scene.random, 1.1) - 0.25 * np.exp(-(((scene.v - board - 0.02) / 0.006) ** 2))
     skirting -= 0.2 * np.clip(fractal(scene.random, 12, 3), 0, 1)
@@ -145,12 +155,12 @@ def hob(seed: int, at: tuple[float, float] = (0.58, 0.55)) -> Pixels:
         line = wander(scene.random, at, direction, 0.40 if start in (0, 4) else scene.random.uniform(0.06, 0.22), 0.16)
         distance = path_distance(scene, line) + (plate > 0)
         picture = mix(picture, (0.78, 0.83, 0.86), step(distance - 0.0011, 0.0008) * 0.9)
-        picture = mix(picture, (0.30, 0.33, 0.35), step(distance - 0.005 - 0.003 * fractal(scene.random, 60, 2), 0.002) * 0.3)
+        picture = mix(
+            picture, (0.30, 0.33, 0.35), step(distance - 0.005 - 0.003 * fractal(scene.random, 60, 2), 0.002) * 0.3
+        )
     chip = disc_distance(scene, at, 0.009) + 0.005 * fractal(scene.random, 50, 2)
     picture = mix(picture, (0.62, 0.64, 0.64), step(chip, 0.0015))
     for _ in range(40):
         crumb = disc_distance(scene, tuple(scene.random.uniform(0.05, 0.95, 2)), scene.random.uniform(0.0008, 0.0022))
         picture = mix(picture, (0.55, 0.50, 0.42), step(crumb, 0.0008) * 0.6)
     return picture * (1.15 - 0.4 * scene.v)[..., None]
-
-

@@ -64,7 +64,9 @@ def suitcase(seed: int, colour: Colour = (0.10, 0.30, 0.42), at: tuple[float, fl
     picture = mix(picture, (0.02, 0.02, 0.022), step(hole, 0.0015))
     for _ in range(22):
         start = (scene.random.uniform(0.16, 0.8), scene.random.uniform(0.15, 0.85))
-        scuff = path_distance(scene, wander(scene.random, start, scene.random.normal(0.2, 0.5), 0.07, 0.1)) + (shell > 0)
+        scuff = path_distance(scene, wander(scene.random, start, scene.random.normal(0.2, 0.5), 0.07, 0.1)) + (
+            shell > 0
+        )
         picture = mix(picture, (0.75, 0.78, 0.8), step(scuff - 0.0007, 0.0008) * scene.random.uniform(0.2, 0.6))
     socket = box_distance(scene, (0.865, 0.90), (0.035, 0.035), 0.012)
     picture = mix(picture, (0.02, 0.02, 0.02), step(socket, 0.002))
@@ -72,7 +74,9 @@ def suitcase(seed: int, colour: Colour = (0.10, 0.30, 0.42), at: tuple[float, fl
     picture = mix(picture, (0.05, 0.05, 0.055), step(tyre, 0.0015))
     picture = mix(picture, (0.48, 0.49, 0.5), step(tyre + 0.014, 0.0015))
     tag = box_distance(scene, (0.30, 0.13), (0.085, 0.030), 0.006)
-    picture = mix(picture, flat((0.93, 0.93, 0.9)) * (0.95 + 0.03 * grain(scene.random, 0.8))[..., None], step(tag, 0.001))
+    picture = mix(
+        picture, flat((0.93, 0.93, 0.9)) * (0.95 + 0.03 * grain(scene.random, 0.8))[..., None], step(tag, 0.001)
+    )
     bars = (np.sin(scene.u * 1400) + np.sin(scene.u * 893) > 0.3).astype(np.float32)
     inner = step(box_distance(scene, (0.315, 0.13), (0.055, 0.018), 0.001), 0.0006)
     picture = mix(picture, (0.08, 0.08, 0.08), bars * inner)
@@ -84,15 +88,21 @@ def phone(seed: int, at: tuple[float, float] = (0.56, 0.36), wood: Colour = (0.5
     scene = new_scene(seed)
     picture = _table(scene, wood)
     body = box_distance(scene, (0.5, 0.5), (0.20, 0.46), 0.045)
-    picture = mix(picture, (0.03, 0.02, 0.02), step(box_distance(scene, (0.512, 0.52), (0.205, 0.465), 0.05), 0.02) * 0.75)
+    picture = mix(
+        picture, (0.03, 0.02, 0.02), step(box_distance(scene, (0.512, 0.52), (0.205, 0.465), 0.05), 0.02) * 0.75
+    )
     picture = mix(picture, (0.38, 0.39, 0.41), step(body, 0.0012))
     picture = mix(picture, (0.015, 0.015, 0.018), step(body + 0.006, 0.0012))
     screen = box_distance(scene, (0.5, 0.5), (0.185, 0.435), 0.036)
-    sheen = np.exp(-(((scene.u - 0.9 * scene.v + 0.10) / 0.10) ** 2)) * 0.22 + 0.05 * np.exp(-(((scene.u - 0.42) / 0.03) ** 2))
+    sheen = np.exp(-(((scene.u - 0.9 * scene.v + 0.10) / 0.10) ** 2)) * 0.22 + 0.05 * np.exp(
+        -(((scene.u - 0.42) / 0.03) ** 2)
+    )
     glow = np.stack([0.10 + 0.12 * (1 - scene.v), 0.16 + 0.16 * (1 - scene.v), 0.30 + 0.2 * (1 - scene.v)], -1)
     broken = step(0.66 + 0.05 * fractal(scene.random, 6) - scene.v, 0.006)
     stripes = np.repeat(scene.random.uniform(0, 1, (128, 3)), 8, axis=0)[None, :, :].repeat(scene.u.shape[0], 0)
-    picture = mix(picture, mix(glow, stripes.astype(np.float32) * np.array([0.5, 0.6, 0.5]), broken * 0.8), step(screen, 0.001))
+    picture = mix(
+        picture, mix(glow, stripes.astype(np.float32) * np.array([0.5, 0.6, 0.5]), broken * 0.8), step(screen, 0.001)
+    )
     picture = picture + (step(body, 0.001) * sheen)[..., None]
     for row in range(4):
         for column in range(3):
@@ -111,7 +121,9 @@ def phone(seed: int, at: tuple[float, float] = (0.56, 0.36), wood: Colour = (0.5
     facets = np.sin(np.floor(nearest * 40) * 3 + second * 90) * 0.03 * (body < -0.006)
     picture = picture + facets[..., None]
     for arm in range(9):
-        line = wander(scene.random, at, arm * 0.72 + scene.random.normal(0, 0.2), scene.random.uniform(0.15, 0.42), 0.12)
+        line = wander(
+            scene.random, at, arm * 0.72 + scene.random.normal(0, 0.2), scene.random.uniform(0.15, 0.42), 0.12
+        )
         distance = path_distance(scene, line) + (body > -0.003)
         picture = mix(picture, (0.92, 0.94, 0.95), step(distance - 0.0012, 0.0009) * 0.9)
         picture = mix(picture, (0.05, 0.05, 0.05), step(np.abs(distance - 0.0025) - 0.0006, 0.0007) * 0.6)

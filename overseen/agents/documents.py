@@ -84,12 +84,19 @@ class Reading:
         """Why the file could not be read, or None."""
         if self.result is None or not isinstance(self.result.value, Mapping):
             return None
-        problem = self.result.value.get("problem")
-        return str(problem) if problem else None
+        problem = self.result.value.get("failed") or self.result.value.get("refused")
+        return str(problem.get("message")) if isinstance(problem, Mapping) else None
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What could not be read inside the file (attachments of a mail)."""
+        if self.result is None or not isinstance(self.result.value, Mapping):
+            return ()
+        return tuple(str(item.get("message")) for item in self.result.value.get("problems") or ())
 
     def document(self, text_blob: str | None = None) -> Document | None:
         """The text that was read; None when nothing was."""
-        if self.result is None or not isinstance(self.result.value, Mapping):
+        if self.result is None or self.failed or not isinstance(self.result.value, Mapping):
             return None
         value = self.result.value
         pages: Sequence[Mapping[str, Any]] = value.get("pages") or ()
@@ -172,31 +179,27 @@ def _ending(attachment: Attachment) -> str:
 
 
 def _recognised(page: Mapping[str, Any]) -> bool:
-    return any(float(word.get("confidence", 1.0)) < _SURE_ENOUGH for word in page.get("words") or ())
+    return page.get("read_by", "text") != "text"
 
 
 def _words(page: Mapping[str, Any]) -> list[Word]:
-    """Boxes as fractions of the page: the reader gives them in the units of the page's own width and height."""
-    width, height = float(page.get("width") or 1.0), float(page.get("height") or 1.0)
+    """The reader gives boxes as fractions of the page, and offsets into the whole document's text."""
+    number = int(page.get("number") or 1)
     return [
         Word(
             start=int(word["start"]),
             end=int(word["end"]),
             box=Box(
-                page=int(page.get("number") or 1),
-                x=_fraction(word["x"], width),
-                y=_fraction(word["y"], height),
-                width=_fraction(word["width"], width),
-                height=_fraction(word["height"], height),
+                page=number,
+                x=float(word["x"]),
+                y=float(word["y"]),
+                width=float(word["width"]),
+                height=float(word["height"]),
             ),
-            confidence=float(word.get("confidence", 1.0)),
+            confidence=_SURE_ENOUGH if word.get("confidence") is None else float(word["confidence"]),
         )
         for word in page.get("words") or ()
     ]
-
-
-def _fraction(length: object, whole: float) -> float:
-    return min(1.0, max(0.0, float(str(length)) / whole))
 
 
 def _joined(one: Box, other: Box) -> Box:

@@ -10,6 +10,10 @@ from overseen.domain.findings import Finding
 from overseen.domain.identifiers import derived_id
 
 
+SUPERVISOR = "supervisor"
+"""The name under which the supervisor itself makes calls: the effects of a decision."""
+
+
 class Effect(StrEnum):
     """What a tool does to the world."""
 

@@ -51,9 +51,7 @@ class RunFailures:
         except Unavailable:
             signature = None
         async with self._cases.database.transaction() as session:
-            await self._cases.journal.close_chain(
-                run_id, signature=signature, actor="service:journal", session=session
-            )
+            await self._cases.journal.close_chain(run_id, signature=signature, actor="service:journal", session=session)
 
     async def _tell(self, task_id: str, run_id: str, error: OverseenError, session: AsyncSession) -> None:
         message_id = derived_id("msg", run_id, "failed")
@@ -65,11 +63,7 @@ class RunFailures:
         )
         body = await self._cases.blobs.put(text.encode(), "text/plain", session=session)
         session.add(
-            tables.Message(
-                message_id=message_id, task_id=task_id, author="overseen", kind="notice", body_blob=body
-            )
+            tables.Message(message_id=message_id, task_id=task_id, author="overseen", kind="notice", body_blob=body)
         )
-        added = events.MessageAdded(
-            message_id=message_id, author="overseen", message_kind="notice", body_blob=body
-        )
+        added = events.MessageAdded(message_id=message_id, author="overseen", message_kind="notice", body_blob=body)
         await self._cases.note_task(task_id, added, once=f"said:{message_id}", session=session)

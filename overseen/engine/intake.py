@@ -268,5 +268,3 @@ def _title(text: str, files: Sequence[AcceptedFile]) -> str:
     first_line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     title = first_line or ", ".join(file.name for file in files)
     return title if len(title) <= _TITLE_LENGTH else title[: _TITLE_LENGTH - 1].rstrip() + "…"
-
-

@@ -1,4 +1,4 @@
-"""Which workers live. A worker holds an advisory lock on its own id; the database drops it the moment the worker dies."""
+"""Which workers live: a worker holds an advisory lock on its own id, which the database drops the moment it dies."""
 
 import os
 import socket
@@ -56,9 +56,7 @@ async def living_worker(database: Database, worker_id: str, region: str) -> Asyn
     url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     connection = await psycopg.AsyncConnection.connect(url, autocommit=True, keepalives_idle=10)
     async with connection:
-        cursor = await connection.execute(
-            "SELECT pg_try_advisory_lock(%s, hashtext(%s))", (_LOCK_CLASS, worker_id)
-        )
+        cursor = await connection.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", (_LOCK_CLASS, worker_id))
         row = await cursor.fetchone()
         if row is None or not row[0]:
             raise Conflict(f"Another process lives under the id {worker_id}.", not_done="The worker did not start.")

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 # Checkpoints are read back strictly: a type that is not known is refused instead of imported.
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
@@ -25,10 +25,18 @@ RETRY_DELAYS_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0, 120.0)
 """How long to wait between tries while a part of the house is down: five minutes in all."""
 
 
+class RunLeases(Protocol):
+    """Knows the token that a run's credentials hang from."""
+
+    async def end_run(self, run_id: str) -> bool:
+        """Revoke the run's token and all below it; False when that is not proven yet."""
+        ...
+
+
 class RunRunner:
     """Runs the supervisor graph for commands. One per worker; every run gets its own checkpoint saver."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         *,
         graph: CompiledGraph,
@@ -36,6 +44,7 @@ class RunRunner:
         cases: CaseFiles,
         failures: RunFailures,
         tracer: Tracer,
+        leases: RunLeases,
         worker_id: str,
         retry_delays: tuple[float, ...] = RETRY_DELAYS_SECONDS,
     ) -> None:
@@ -44,6 +53,7 @@ class RunRunner:
         self._cases = cases
         self._failures = failures
         self._tracer = tracer
+        self._leases = leases
         self._worker_id = worker_id
         self._retry_delays = retry_delays
 
@@ -55,7 +65,10 @@ class RunRunner:
             return run.state
         # A saver of its own: the shared one holds a lock around its pool.
         graph = self._graph.copy(update={"checkpointer": AsyncPostgresSaver(self._pool)})
-        await self._advance_with_patience(graph, command)
+        try:
+            await self._advance_with_patience(graph, command)
+        finally:
+            await self._leases.end_run(command.run_id)
         async with self._cases.database.read() as session:
             return (await session.get_one(tables.Run, command.run_id)).state
 

@@ -7,9 +7,9 @@ from typing import Any
 from langgraph.types import Command, interrupt
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from overseen.domain.calls import ToolCall
+from overseen.domain.calls import SUPERVISOR, ToolCall
 from overseen.domain.identifiers import derived_id
-from overseen.domain.outcomes import BoundaryVerdict, DecisionKind, Outcome, RunState, Ruling
+from overseen.domain.outcomes import BoundaryVerdict, DecisionKind, Outcome, Ruling, RunState
 from overseen.domain.proposals import Proposal
 from overseen.domain.restore import restore
 from overseen.errors import Defect
@@ -20,7 +20,6 @@ from overseen.graphs.state import RunGraphState
 from overseen.journal import events
 from overseen.store import tables
 
-SUPERVISOR = "supervisor"
 ACT_STEP = "act"
 """The step that effects belong to; it is no step of the plan, and its calls need leave of their own."""
 
@@ -71,7 +70,7 @@ class ActNodes:
         number = state["round"]
         async with self._cases.database.transaction() as session:
             if ruling.outcome is Outcome.ASK:
-                text = question_text(case.playbook, ruling)
+                text = question_text(ruling)
                 await self._say(case, text, "notice", f"missing:{number}", session)
             parked = events.RunParked(waits_for="requester")
             await self._cases.note(case.run_id, parked, once=f"parked:requester:{number}", session=session)
@@ -93,28 +92,25 @@ class ActNodes:
         proposal = await self._cases.proposal(state["proposal_blob"])
         explanation = (await self._cases.get(state["explanation_blob"]))["text"]
         paid = amount_paid(proposal) if end is RunState.SETTLED else None
-        ending = Ending(
-            state=end, ruling=ruling, amount=paid, explanation=explanation, **await self._decision(state)
-        )
+        ending = Ending(state=end, ruling=ruling, amount=paid, explanation=explanation, **await self._decision(state))
         async with self._cases.database.transaction() as session:
             await self._say(case, closing_text(ending), "answer", "closing", session)
-            await self._end(case, state, end, paid, session)
+            await self._end(case, end, paid, session)
         await self._sign(case)
         return {}
 
-    async def _end(
-        self, case: Case, state: RunGraphState, end: RunState, paid: Decimal | None, session: AsyncSession
-    ) -> None:
+    async def _end(self, case: Case, end: RunState, paid: Decimal | None, session: AsyncSession) -> None:
         run = await session.get_one(tables.Run, case.run_id, with_for_update=True)
         started = run.started_at or run.created_at
         run.state, run.amount = end, paid
-        run.ended_at = run.ended_at or datetime.now(UTC)
+        ended_at = run.ended_at or datetime.now(UTC)
+        run.ended_at = ended_at
         ended = events.RunEnded(
             state=end.value,
             outcome=run.outcome,
             amount=None if paid is None else format(paid, "f"),
             currency=run.currency,
-            seconds=round((run.ended_at - started).total_seconds(), 3),
+            seconds=round((ended_at - started).total_seconds(), 3),
             input_tokens=run.input_tokens,
             output_tokens=run.output_tokens,
             cost_usd=format(run.cost_usd, "f"),
@@ -147,9 +143,7 @@ class ActNodes:
             return
         body = await self._cases.blobs.put(text.encode(), "text/plain", session=session)
         session.add(
-            tables.Message(
-                message_id=message_id, task_id=case.task_id, author="overseen", kind=kind, body_blob=body
-            )
+            tables.Message(message_id=message_id, task_id=case.task_id, author="overseen", kind=kind, body_blob=body)
         )
         added = events.MessageAdded(message_id=message_id, author="overseen", message_kind=kind, body_blob=body)
         await self._cases.note_task(case.task_id, added, once=f"said:{message_id}", session=session)

@@ -13,17 +13,16 @@ from overseen.agents.agent import Attachment
 from overseen.domain.canonical import canonical_json
 from overseen.domain.facts import Fact
 from overseen.domain.findings import Finding
+from overseen.domain.outcomes import Ruling
 from overseen.domain.plans import Plan
 from overseen.domain.proposals import Proposal
 from overseen.domain.restore import restore
-from overseen.domain.outcomes import Ruling
 from overseen.errors import NotFound
 from overseen.graphs.state import StepOutput
 from overseen.journal import Journal
 from overseen.journal.events import Event
 from overseen.playbooks import Playbook, load_playbook
-from overseen.store import BlobStore, Database
-from overseen.store import tables
+from overseen.store import BlobStore, Database, tables
 
 JSON = "application/json"
 
@@ -98,7 +97,9 @@ class CaseFiles:
             message_blob=await self.blobs.put(message.encode(), "text/plain"),
         )
 
-    async def note(self, run_id: str, event: Event, *, once: str | None = None, session: AsyncSession | None = None) -> None:
+    async def note(
+        self, run_id: str, event: Event, *, once: str | None = None, session: AsyncSession | None = None
+    ) -> None:
         """Write one entry to the run's journal; `once` keeps a node that is tried again from telling it twice."""
         await self.journal.append(event, stream=run_id, actor=self._actor, once=once, session=session)
 
@@ -171,8 +172,7 @@ def restore_fact(data: Mapping[str, Any], playbook: Playbook) -> Fact:
 def restore_proposal(data: Mapping[str, Any]) -> Proposal:
     """A proposal from its canonical JSON."""
     ruling = restore(Ruling, data["ruling"])
-    restored = restore(Proposal, {**data, "ruling": ruling})
-    return restored
+    return restore(Proposal, {**data, "ruling": ruling})
 
 
 def round_outputs(outputs: Mapping[str, StepOutput], number: int, order: Sequence[str]) -> list[StepOutput]:

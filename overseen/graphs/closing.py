@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from overseen.domain.outcomes import DecisionKind, RunState, Ruling
-from overseen.playbooks import Playbook
+from overseen.domain.outcomes import DecisionKind, Ruling, RunState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +38,7 @@ def closing_text(ending: Ending) -> str:
     return f"{opening} A reviewer approved it.{said}\n\n{ending.explanation}"
 
 
-def question_text(playbook: Playbook, ruling: Ruling) -> str:
+def question_text(ruling: Ruling) -> str:
     """What the requester is asked for, one line a missing thing."""
-    asked = "\n".join(f"- {playbook.question_for(name)}" for name in ruling.missing)
+    asked = "\n".join(f"- {item}" for item in ruling.missing)
     return f"To go on, we need something from you:\n{asked}\nAnswer here, and attach what you have."

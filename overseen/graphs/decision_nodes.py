@@ -13,7 +13,7 @@ from overseen.domain.canonical import plain
 from overseen.domain.facts import Fact
 from overseen.domain.findings import Finding, Verdict
 from overseen.domain.identifiers import derived_id, new_id
-from overseen.domain.outcomes import BoundaryLevel, BoundaryVerdict, DecisionKind, RunState, Ruling
+from overseen.domain.outcomes import BoundaryLevel, BoundaryVerdict, DecisionKind, Ruling, RunState
 from overseen.domain.proposals import Proposal
 from overseen.domain.restore import restore
 from overseen.errors import OverseenError
@@ -44,7 +44,6 @@ class DecisionNodes:
         outputs = round_outputs(state["outputs"], number, [step.step_id for step in plan.steps])
         facts = await self._cases.facts(outputs, case.playbook)
         findings = await self._cases.findings(outputs)
-        findings += await self._services.checks.inspect_facts(facts, findings)
         ruling = compute_ruling(case.playbook, facts)
         proposal = build_proposal(case.playbook, ruling, facts)
         findings += await self._services.checks.inspect_proposal(proposal, facts)
@@ -158,17 +157,18 @@ class DecisionNodes:
     async def apply_decision(self, state: RunGraphState) -> Command[str]:
         """Check once more that the decision may be used, then turn it into leave for exact calls, or into an end."""
         case = await self._cases.open(state["run_id"])
+        decision_id = state.get("decision_id", "")
         async with self._cases.database.transaction() as session:
-            decision = await session.get(tables.Decision, state["decision_id"], with_for_update=True)
+            decision = await session.get(tables.Decision, decision_id, with_for_update=True)
             review = await session.get(tables.Review, state["review_id"], with_for_update=True)
             try:
                 decision, review = _usable(decision, review, state)
                 await self._check_person(case, decision, session)
             except OverseenError as error:
                 refused = events.DecisionRefused(
-                    review_id=state["review_id"], decision_id=state["decision_id"], message=error.message
+                    review_id=state["review_id"], decision_id=decision_id, message=error.message
                 )
-                key = f"decision_refused:{state['decision_id']}"
+                key = f"decision_refused:{decision_id}"
                 await self._cases.note(case.run_id, refused, once=key, session=session)
                 if review is not None and review.state == "decided":
                     review.state = "open"
@@ -232,7 +232,7 @@ class DecisionNodes:
     ) -> str:
         ruling, boundary = ruled
         review_id = derived_id("rev", case.run_id, state["round"], state["proposal_digest"])
-        due_at = datetime.now(UTC) + timedelta(hours=case.playbook.review_hours)
+        due_at = datetime.now(UTC) + timedelta(hours=case.playbook.deadlines.review_hours)
         await session.execute(
             insert(tables.Review)
             .values(
@@ -262,9 +262,7 @@ class DecisionNodes:
         await self._cases.note(case.run_id, opened, once=review_id, session=session)
         parked = events.RunParked(waits_for="reviewer", review_id=review_id)
         await self._cases.note(case.run_id, parked, once=f"parked:{review_id}", session=session)
-        await self._cases.update_run(
-            case.run_id, session, state=RunState.WAITING_REVIEW, parked_at=datetime.now(UTC)
-        )
+        await self._cases.update_run(case.run_id, session, state=RunState.WAITING_REVIEW, parked_at=datetime.now(UTC))
         return review_id
 
     async def _say(self, case: Case, body_blob: str, decision_id: str, session: AsyncSession) -> None:

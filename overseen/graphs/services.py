@@ -23,11 +23,7 @@ class HeadSigner(Protocol):
 
 
 class DecisionChecks(Protocol):
-    """Guardrails over all facts of a run and over what would be sent out."""
-
-    async def inspect_facts(self, facts: Mapping[str, Fact], findings: Sequence[Finding]) -> Sequence[Finding]:
-        """Findings that need more than one step's facts: amounts and ids that disagree."""
-        ...
+    """Guardrails over what would be sent out."""
 
     async def inspect_proposal(self, proposal: Proposal, facts: Mapping[str, Fact]) -> Sequence[Finding]:
         """Findings about outgoing text: personal data of others, secrets."""

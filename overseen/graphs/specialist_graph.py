@@ -14,6 +14,7 @@ from langgraph.types import Command
 
 from overseen.agents.agent import Agent, CallTools, Conclude, Situation
 from overseen.domain.calls import CallResult, ToolCall
+from overseen.domain.facts import Fact
 from overseen.domain.findings import Finding, Verdict
 from overseen.errors import Defect, OverseenError
 from overseen.tools.errors import ToolRefused
@@ -23,8 +24,8 @@ _MOST_ROUNDS = 8
 """An agent that still asks for tools after so many thoughts is going round in circles."""
 
 
-class SpecialistState(TypedDict, total=False):
-    """What one step knows while it runs; lives in memory only."""
+class SpecialistState(TypedDict):
+    """What one step knows while it runs; lives in memory only. A key is there once its node has run."""
 
     situation: Situation
     move: CallTools | Conclude
@@ -71,27 +72,7 @@ def build_specialist_graph(agent: Agent, tools: ToolPort) -> CompiledStateGraph[
         return {"results": results, "findings": findings}
 
     async def check(state: SpecialistState) -> dict[str, Any]:
-        """Only facts the agent is there to produce, each once, leave the step."""
-        move = state["move"]
-        if not isinstance(move, Conclude):
-            raise Defect(f"{agent.name} reached its checks without a conclusion.")
-        names: set[str] = set()
-        kept: list[Any] = []
-        strays: list[Finding] = []
-        for fact in move.facts:
-            if fact.name in agent.produces and fact.name not in names:
-                names.add(fact.name)
-                kept.append(fact)
-            else:
-                strays.append(
-                    Finding(
-                        check="facts_expected",
-                        verdict=Verdict.FLAG,
-                        subject=f"fact:{fact.name}",
-                        message=f"{agent.name} is not there to produce {fact.name}, or did so twice; it was left out.",
-                    )
-                )
-        return {"move": Conclude(facts=tuple(kept), findings=move.findings), "findings": strays}
+        return _checked(agent, state["move"])
 
     builder = StateGraph(SpecialistState)
     builder.add_node("think", think)
@@ -103,6 +84,27 @@ def build_specialist_graph(agent: Agent, tools: ToolPort) -> CompiledStateGraph[
     builder.add_edge("act", "think")
     builder.add_edge("check", END)
     return builder.compile(checkpointer=False, name=agent.name)
+
+
+def _checked(agent: Agent, move: CallTools | Conclude) -> dict[str, Any]:
+    """Only facts the agent is there to produce, each once, leave the step."""
+    if not isinstance(move, Conclude):
+        raise Defect(f"{agent.name} reached its checks without a conclusion.")
+    kept: dict[str, Fact] = {}
+    strays: list[Finding] = []
+    for fact in move.facts:
+        if fact.name in agent.produces and fact.name not in kept:
+            kept[fact.name] = fact
+            continue
+        strays.append(
+            Finding(
+                check="facts_expected",
+                verdict=Verdict.FLAG,
+                subject=f"fact:{fact.name}",
+                message=f"{agent.name} is not there to produce {fact.name}, or did so twice; it was left out.",
+            )
+        )
+    return {"move": Conclude(facts=tuple(kept.values()), findings=move.findings), "findings": strays}
 
 
 def _refused(agent: Agent, call: ToolCall) -> Finding:

@@ -4,7 +4,7 @@ The state is stored at every step and read by anyone who may read the database, 
 """
 
 from collections.abc import Mapping
-from typing import Annotated, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 
 class StepOutput(TypedDict):
@@ -19,8 +19,10 @@ def merge(known: Mapping[str, StepOutput], new: Mapping[str, StepOutput]) -> dic
     return {**known, **new}
 
 
-class RunGraphState(TypedDict, total=False):
-    """State of one run. `round` counts from 1 and grows when the requester added something.
+class RunGraphState(TypedDict):
+    """State of one run: a key is there once the node that writes it has run.
+
+    `round` counts from 1 and grows when the requester added something.
 
     `outputs` are keyed `round:step_id`. `proposal_digest` is of exactly what would be done. `authorizations` are in the
     order of the proposal's calls. `end` is the RunState that the run closes in.
@@ -38,8 +40,8 @@ class RunGraphState(TypedDict, total=False):
     explanation_blob: str
     level: str
     review_id: str
-    decision_id: str
-    authorizations: list[str]
+    decision_id: NotRequired[str]
+    authorizations: NotRequired[list[str]]
     end: str
 
 

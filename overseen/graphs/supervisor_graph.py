@@ -3,7 +3,6 @@
 from typing import Any
 
 from langgraph.graph import END, START, StateGraph
-from langgraph.types import Checkpointer
 
 from overseen.graphs.act_nodes import ActNodes
 from overseen.graphs.decision_nodes import DecisionNodes
@@ -16,11 +15,9 @@ CompiledGraph = Any
 """langgraph's CompiledStateGraph has four type parameters that say nothing here."""
 
 
-def build_supervisor_graph(services: RunServices, checkpointer: Checkpointer = None) -> CompiledGraph:
-    """Compile the graph. A node that calls a model or tool never interrupts; one that interrupts does nothing else."""
-    specialists = {
-        name: build_specialist_graph(agent, services.tools) for name, agent in services.agents.items()
-    }
+def build_supervisor_graph(services: RunServices) -> CompiledGraph:
+    """Compile the graph; every run gives its own copy a checkpoint saver."""
+    specialists = {name: build_specialist_graph(agent, services.tools) for name, agent in services.agents.items()}
     planning = PlanNodes(services, specialists)
     deciding = DecisionNodes(services)
     acting = ActNodes(services)
@@ -52,4 +49,4 @@ def build_supervisor_graph(services: RunServices, checkpointer: Checkpointer = N
     builder.add_edge("park_for_requester", "wait_for_requester")
     builder.add_edge("wait_for_requester", "plan")
     builder.add_edge("close", END)
-    return builder.compile(checkpointer=checkpointer, name="supervisor")
+    return builder.compile(name="supervisor")

@@ -44,21 +44,73 @@ _SIGNS = (
         3.0,
         r"\b(?:ignoriere|vergiss|missachte|ignorez|oubliez|ignora|olvida|zignoruj)\w*\b[^.!?\n]{0,60}\b(?:anweisung|regel|instruktion|instruction|consigne|istruzion|instruccion|instrukcj)\w*",
     ),
-    _sign("addresses the machine", 2.0, rf"\b(?:attention|note|notice|message|instruction|to|dear|hey|hello)s?\b[^.!?\n]{{0,30}}\b{_AI}\b"),
-    _sign("addresses the machine", 2.0, r"\byou are (?:now |an? )?(?:ai|assistant|language model|in (?:developer|admin|debug) mode|the approv)"),
+    _sign(
+        "addresses the machine",
+        2.0,
+        rf"\b(?:attention|note|notice|message|instruction|to|dear|hey|hello)s?\b[^.!?\n]{{0,30}}\b{_AI}\b",
+    ),
+    _sign(
+        "addresses the machine",
+        2.0,
+        r"\byou are (?:now |an? )?(?:ai|assistant|language model|in (?:developer|admin|debug) mode|the approv)",
+    ),
     _sign("addresses the machine", 2.0, rf"\bif you are an? {_AI}|\bas an? {_AI}\b"),
-    _sign("system words", 2.0, r"<\|[a-z_]+\|>|\[/?(?:INST|SYSTEM)\]|^\s*#{2,}\s*(?:system|instruction|assistant)\b|\bsystem\s+(?:prompt|override|message|instruction|notice)\b"),
+    _sign(
+        "system words",
+        2.0,
+        r"<\|[a-z_]+\|>|\[/?(?:INST|SYSTEM)\]|^\s*#{2,}\s*(?:system|instruction|assistant)\b|\bsystem\s+(?:prompt|override|message|instruction|notice)\b",
+    ),
     _sign("system words", 2.0, r"(?:^|\n)\s*(?:system|assistant|developer)\s*:\s*\S"),
-    _sign("system words", 1.5, r"\b(?:developer|admin(?:istrator)?|debug|maintenance|god|sudo|root) mode\b|\bpriority override\b|\boverride code\b"),
-    _sign("orders a decision", 1.5, r"\b(?:mark|classify|label|set|flag|treat|record|register|change)\b[^.!?\n]{0,40}\b(?:as|to)\s+(?:pre-?)?(?:approved|valid|settled|covered|verified|low risk|automat\w+)\b"),
-    _sign("orders a decision", 1.5, r"\b(?:approve|settle|release|authori[sz]e|process|execute|pay out|transfer)\b[^.!?\n]{0,50}\b(?:immediately|at once|without (?:any )?(?:further )?(?:review|check|approval|question|human|delay|verification)s?|automatically|in full)\b"),
-    _sign("orders a payment", 1.5, r"\b(?:pay|transfer|send|remit|wire|disburse)\b[^.!?\n]{0,40}(?:[£€$]\s?|\b(?:gbp|eur|usd)\s?)?\d{1,3}(?:[,.]?\d{3})+\b[^.!?\n]{0,60}\b(?:at once|immediately|now|today|without|to (?:account|iban|the following|this))\b"),
-    _sign("forbids review", 2.0, r"\b(?:do not|don't|never|no need to|without)\b[^.!?\n]{0,30}\b(?:ask|involv\w*|inform\w*|tell\w*|notify\w*|alert\w*|forward\w*|escalat\w*|refer\w*|send)\b[^.!?\n]{0,40}\b(?:human|reviewer|supervisor|handler|adjuster|person|staff|fraud)\b"),
-    _sign("forbids review", 2.0, r"\b(?:human review|manual review|fraud checks?|verification|approval)\b[^.!?\n]{0,30}\b(?:is|are|has been|have been)\b[^.!?\n]{0,20}\b(?:not (?:required|needed|necessary)|waived|disabled|unnecessary|completed already|bypassed)\b"),
-    _sign("names tools", 1.5, r"\b(?:call|use|invoke|run|execute)\b[^.!?\n]{0,30}\b(?:tool|function|api|pay_settlement|register_claim|write_to_claimant|look_up_policy)\b"),
-    _sign("asks for secrets", 2.0, r"\b(?:reveal|print|show|output|repeat|reply with|send)\b[^.!?\n]{0,40}\b(?:system prompt|your (?:instructions|prompt|rules)|credentials?|api key|password|token)\b"),
-    _sign("says how to answer", 1.0, r"\b(?:respond|reply|answer|output|return)\b[^.!?\n]{0,20}\b(?:only|with json|in json|\"approved\"|'approved'|yes)\b"),
-    _sign("says how to answer", 1.5, r"\b(?:confidence|claims_count|injury_reported|claimed_amount|estimate_total|policy_covers_date)\b\s*(?:=|:|to|is)\s*\S"),
+    _sign(
+        "system words",
+        1.5,
+        r"\b(?:developer|admin(?:istrator)?|debug|maintenance|god|sudo|root) mode\b|\bpriority override\b|\boverride code\b",
+    ),
+    _sign(
+        "orders a decision",
+        1.5,
+        r"\b(?:mark|classify|label|set|flag|treat|record|register|change)\b[^.!?\n]{0,40}\b(?:as|to)\s+(?:pre-?)?(?:approved|valid|settled|covered|verified|low risk|automat\w+)\b",
+    ),
+    _sign(
+        "orders a decision",
+        1.5,
+        r"\b(?:approve|settle|release|authori[sz]e|process|execute|pay out|transfer)\b[^.!?\n]{0,50}\b(?:immediately|at once|without (?:any )?(?:further )?(?:review|check|approval|question|human|delay|verification)s?|automatically|in full)\b",
+    ),
+    _sign(
+        "orders a payment",
+        1.5,
+        r"\b(?:pay|transfer|send|remit|wire|disburse)\b[^.!?\n]{0,40}(?:[£€$]\s?|\b(?:gbp|eur|usd)\s?)?\d{1,3}(?:[,.]?\d{3})+\b[^.!?\n]{0,60}\b(?:at once|immediately|now|today|without|to (?:account|iban|the following|this))\b",
+    ),
+    _sign(
+        "forbids review",
+        2.0,
+        r"\b(?:do not|don't|never|no need to|without)\b[^.!?\n]{0,30}\b(?:ask|involv\w*|inform\w*|tell\w*|notify\w*|alert\w*|forward\w*|escalat\w*|refer\w*|send)\b[^.!?\n]{0,40}\b(?:human|reviewer|supervisor|handler|adjuster|person|staff|fraud)\b",
+    ),
+    _sign(
+        "forbids review",
+        2.0,
+        r"\b(?:human review|manual review|fraud checks?|verification|approval)\b[^.!?\n]{0,30}\b(?:is|are|has been|have been)\b[^.!?\n]{0,20}\b(?:not (?:required|needed|necessary)|waived|disabled|unnecessary|completed already|bypassed)\b",
+    ),
+    _sign(
+        "names tools",
+        1.5,
+        r"\b(?:call|use|invoke|run|execute)\b[^.!?\n]{0,30}\b(?:tool|function|api|pay_settlement|register_claim|write_to_claimant|look_up_policy)\b",
+    ),
+    _sign(
+        "asks for secrets",
+        2.0,
+        r"\b(?:reveal|print|show|output|repeat|reply with|send)\b[^.!?\n]{0,40}\b(?:system prompt|your (?:instructions|prompt|rules)|credentials?|api key|password|token)\b",
+    ),
+    _sign(
+        "says how to answer",
+        1.0,
+        r"\b(?:respond|reply|answer|output|return)\b[^.!?\n]{0,20}\b(?:only|with json|in json|\"approved\"|'approved'|yes)\b",
+    ),
+    _sign(
+        "says how to answer",
+        1.5,
+        r"\b(?:confidence|claims_count|injury_reported|claimed_amount|estimate_total|policy_covers_date)\b\s*(?:=|:|to|is)\s*\S",
+    ),
 )
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
 
@@ -75,7 +127,10 @@ def judge_instructions_in_document(subject: Subject) -> Judgement:
     if len(_INVISIBLE.findall(subject.text)) > 5:
         score += 1.0
         found = [*found, ("invisible characters", 1.0, "")]
-    evidence: dict[str, Any] = {"score": round(score, 1), "signs": [{"sign": name, "quote": quote} for name, _, quote in found[:8]]}
+    evidence: dict[str, Any] = {
+        "score": round(score, 1),
+        "signs": [{"sign": name, "quote": quote} for name, _, quote in found[:8]],
+    }
     if score >= _BLOCK_AT:
         return blocked("The text gives instructions to the system; they were not followed.", **evidence)
     if score >= _FLAG_AT:

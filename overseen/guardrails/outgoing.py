@@ -26,9 +26,13 @@ _SECRETS = {
     "vault token": re.compile(r"\b(?:hvs|hvb|hvr|s|b)\.[A-Za-z0-9_-]{20,}"),
     "private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "cloud access key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
-    "api key": re.compile(r"\b(?:sk|pk|rk)[-_](?:live|test|proj|lf|ant)?[-_]?[A-Za-z0-9_-]{16,}|\bgh[pousr]_[A-Za-z0-9]{30,}|\be2b_[a-z0-9]{20,}"),
+    "api key": re.compile(
+        r"\b(?:sk|pk|rk)[-_](?:live|test|proj|lf|ant)?[-_]?[A-Za-z0-9_-]{16,}|\bgh[pousr]_[A-Za-z0-9]{30,}|\be2b_[a-z0-9]{20,}"
+    ),
     "signed token": re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
-    "password": re.compile(r"(?i)\b(?:password|passwd|pwd|secret|api[_-]?key|token)\b\s*[:=]\s*[\"']?(?=[^\s\"']*[\d!@#$%^&*_-])[^\s\"']{8,}"),
+    "password": re.compile(
+        r"(?i)\b(?:password|passwd|pwd|secret|api[_-]?key|token)\b\s*[:=]\s*[\"']?(?=[^\s\"']*[\d!@#$%^&*_-])[^\s\"']{8,}"
+    ),
     "connection string": re.compile(r"\b[a-z][a-z0-9+]*://[^\s:/@]+:[^\s@]{3,}@[^\s]+"),
     "database role": re.compile(r"\bv-(?:approle|token|root)-[\w-]{8,}"),
 }
@@ -53,7 +57,8 @@ def judge_others_personal_data(subject: Subject) -> Judgement:
     if found:
         kinds = sorted({label for label, _ in found})
         return blocked(
-            f"The text holds personal data of somebody else: {', '.join(kinds)}.", found=[text for _, text in found[:10]]
+            f"The text holds personal data of somebody else: {', '.join(kinds)}.",
+            found=[text for _, text in found[:10]],
         )
     return passed("The text holds nobody else's personal data.")
 

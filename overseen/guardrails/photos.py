@@ -8,15 +8,16 @@ from typing import Any
 from overseen.guardrails.check import Judgement, Subject, abstained, blocked, flagged, passed
 
 
-
 def judge_photo_unusable(subject: Subject) -> Judgement:
     """`text` is the JSON result of `inspect_image`."""
     seen = _object(subject.text)
     if seen.get("usable") is None:
         return abstained("The photo could not be looked at.")
     if not seen["usable"]:
-        problems = [str(problem) for problem in seen.get("problems") or ()]
-        return flagged("The photo cannot be used as evidence.", problems=problems)
+        problems = [item for item in seen.get("problems") or () if isinstance(item, Mapping)]
+        why = " ".join(str(item.get("message")) for item in problems)
+        codes = [str(item.get("code")) for item in problems]
+        return flagged(f"The photo cannot be used as evidence. {why}".strip(), problems=codes)
     return passed("The photo can be used.")
 
 

@@ -1,7 +1,6 @@
 """The wrapper that reserves tokens and money before they are spent."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -63,7 +62,7 @@ class BudgetedModel:
         self._database = database
         self._budgets = budgets
         self._profiles = tuple(profiles)
-        self._reserved: defaultdict[str, _Reserved] = defaultdict(_Reserved)
+        self._reserved: dict[str, _Reserved] = {}
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         """See ModelPort."""
@@ -71,18 +70,19 @@ class BudgetedModel:
             return await self._inner.complete(request)
 
     @asynccontextmanager
-    async def _reservation(self, request: ModelRequest):  # noqa: ANN202
+    async def _reservation(self, request: ModelRequest) -> AsyncGenerator[None]:
         tokens, cost = self._at_most(request)
         budget = await self._budgets.budget_of(request.run_id)
         spent_tokens, spent_cost = await self._spent(request.run_id)
         # From here to the reservation nothing awaits, so parallel steps cannot both take the last of it.
-        held = self._reserved[request.run_id]
+        held = self._reserved.get(request.run_id) or _Reserved()
         if spent_tokens + held.tokens + tokens > budget.tokens:
             raise _exceeded(f"{spent_tokens} of {budget.tokens} tokens are used, {tokens} more might be needed")
         if spent_cost + held.cost_usd + cost > budget.cost_usd:
             raise _exceeded(f"{spent_cost} of {budget.cost_usd} US dollars are used, {cost} more might be needed")
         held.tokens += tokens
         held.cost_usd += cost
+        self._reserved[request.run_id] = held
         try:
             yield
         finally:

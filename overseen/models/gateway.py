@@ -49,8 +49,8 @@ def build_model_gateway(
 ) -> ModelGateway:
     """The model gateway of a process.
 
-    From the outside in: record (and replay), schema, trace, budget, retry, route. Each question put to a model, the first
-    or the re-ask of the schema check, is one generation in the trace and one reservation.
+    From the outside in: record (and replay), schema, trace, budget, retry, route. Each question put to a model, the
+    first or the re-ask of the schema check, is one generation in the trace and one reservation.
     """
     clock = clock or SystemClock()
     ledger = ModelLedger(database, journal, blobs)

@@ -82,7 +82,7 @@ def read_answer(
     return ModelAnswer(
         text=message.get("content") or "",
         route=profile.name,
-        model=str(body.get("model") or profile.model),
+        model=_model_name(body.get("model"), profile),
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cached_tokens=usage.cached_tokens,
@@ -91,6 +91,11 @@ def read_answer(
         tokens=read_tokens((choices[0].get("logprobs") or {}).get("content") or ()),
         finish_reason=finish_reason,
     )
+
+
+def _model_name(reported: object, profile: RouteProfile) -> str:
+    """What answered, as exactly as the server says it; some name a file of their machine, which is nobody's business."""
+    return reported if isinstance(reported, str) and reported and not reported.startswith("/") else profile.model
 
 
 def _usage(body: Mapping[str, Any], profile: RouteProfile, seconds: float, cost_usd: Decimal | None) -> Usage:

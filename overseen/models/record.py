@@ -1,5 +1,6 @@
 """The outermost wrapper: what was answered is kept, so that a crash never pays or rolls the dice twice."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from decimal import Decimal
@@ -128,9 +129,9 @@ class RecordedModel:
         except OverseenError as error:
             await self._ledger.record_failure(request, error, attempt=1, will_retry=False)
             raise
-        if not await self._ledger.record(request, answer):
-            return await self._ledger.recorded(request) or answer
-        return answer
+        if not await self._ledger.record(request, answer) and (earlier := await self._ledger.recorded(request)):
+            return earlier
+        return dataclasses.replace(answer, model_call_id=request.model_call_id)
 
 
 async def _add_to_run(session: AsyncSession, run_id: str, usage: Usage) -> None:

@@ -24,9 +24,9 @@ class FailureRecorder(Protocol):
 
 
 class SchemaCheckedModel:
-    """Parses the answer and checks it against the schema. A wrong one is asked for once more, with what is wrong with it.
+    """Parses the answer and checks it against the schema.
 
-    The second answer that is wrong raises SchemaViolation.
+    After a wrong one the model is asked once more and told what is wrong; the second raises SchemaViolation.
     """
 
     def __init__(self, inner: ModelPort, failures: FailureRecorder) -> None:

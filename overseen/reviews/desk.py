@@ -116,7 +116,7 @@ class ReviewDesk:
             decision=said,
         )
 
-    async def decide(  # noqa: PLR0913
+    async def decide(
         self,
         review_id: str,
         *,

@@ -40,7 +40,7 @@ def parse_edit(data: Mapping[str, Any]) -> Edit:
 
 
 def apply_edit(edit: Edit, proposed: Sequence[ProposedCall]) -> tuple[ProposedCall, ...]:
-    """The calls to make. An argument left as proposed keeps the fact it came from; a changed one is the person's own."""
+    """The calls to make. An argument left as proposed keeps the fact it came from; a changed one is the person's."""
     before = {call.tool: call for call in proposed}
     changed: list[ProposedCall] = []
     for call in edit.calls:

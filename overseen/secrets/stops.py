@@ -66,6 +66,14 @@ class Stops:
         async with self._database.read() as session:
             return await stop_for(session, run=run, agent=agent, tool=tool) is not None
 
+    async def stopped(self, call: ToolCall) -> str | None:
+        """One sentence that says what was stopped; None when nothing was."""
+        try:
+            await self.check(call)
+        except Stopped as error:
+            return error.message
+        return None
+
     async def check(self, call: ToolCall) -> None:
         """Raise Stopped when a kill switch names the call, its run, agent, tool or everything."""
         async with self._database.read() as session:

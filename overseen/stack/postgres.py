@@ -132,9 +132,7 @@ class EmbeddedPostgres:
         partial.rename(self.data)
 
 
-def _run_as(
-    owner: Owner, command: list[str | Path], *, folder: Path, secret: str
-) -> subprocess.CompletedProcess[str]:
+def _run_as(owner: Owner, command: list[str | Path], *, folder: Path, secret: str) -> subprocess.CompletedProcess[str]:
     """Run `command` with `secret` on a pipe that only `owner` may read."""
     reading, writing = os.pipe()
     try:

@@ -39,8 +39,7 @@ DATABASES = (
     OwnedDatabase(name=INSURER_DATABASE, owner=INSURER_OWNER),
 )
 GROUP_ROLES = tuple(
-    GroupRole(name=name, database=INSURER_DATABASE)
-    for name in ("insurer_read", "insurer_claims_write", "insurer_pay")
+    GroupRole(name=name, database=INSURER_DATABASE) for name in ("insurer_read", "insurer_claims_write", "insurer_pay")
 )
 # Loaded in this order as the owner, each when its content changed; both can be run again.
 INSURER_FILES = ("insurer.sql", "insurer_seed.sql")
@@ -102,9 +101,7 @@ async def empty_insurer(server: EmbeddedPostgres) -> None:
         )
         tables = [sql.Identifier(name) for (name,) in await rows.fetchall()]
         if tables:
-            await connection.execute(
-                sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(sql.SQL(", ").join(tables))
-            )
+            await connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(sql.SQL(", ").join(tables)))
     await load_insurer(server, anew=True)
 
 
@@ -165,9 +162,7 @@ async def _make_group(connection: psycopg.AsyncConnection, group: GroupRole) -> 
     role = sql.Identifier(group.name)
     if not await _role_exists(connection, group.name):
         await connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(role))
-    await connection.execute(
-        sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(group.database), role)
-    )
+    await connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(group.database), role))
     # The manager may hand the group to the roles it makes, but has none of its rights itself.
     await connection.execute(
         sql.SQL("GRANT {} TO {} WITH ADMIN OPTION, INHERIT FALSE, SET FALSE").format(
@@ -180,8 +175,6 @@ async def _open_schema(server: EmbeddedPostgres) -> None:
     connection = await server.connect(INSURER_DATABASE)
     async with connection:
         await connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
-        await connection.execute(
-            sql.SQL("GRANT ALL ON SCHEMA public TO {}").format(sql.Identifier(INSURER_OWNER))
-        )
+        await connection.execute(sql.SQL("GRANT ALL ON SCHEMA public TO {}").format(sql.Identifier(INSURER_OWNER)))
         for group in GROUP_ROLES:
             await connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(sql.Identifier(group.name)))

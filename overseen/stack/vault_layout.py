@@ -188,9 +188,7 @@ LAYOUT = VaultLayout(
         database_grant("insurer-claims-write", group="insurer_claims_write"),
         database_grant("insurer-pay", group="insurer_pay"),
         kv_grant("write-to-claimant"),
-        GrantLayout(
-            name="identity", kind=GrantKind.IDENTITY, policy=rule("identity/oidc/token/call", '["read"]')
-        ),
+        GrantLayout(name="identity", kind=GrantKind.IDENTITY, policy=rule("identity/oidc/token/call", '["read"]')),
         GrantLayout(name="certificate", kind=GrantKind.CERTIFICATE, policy=rule("pki/issue/call", '["update"]')),
     ),
     agents=("supervisor", "extractor", "vision_checker", "policy_lookup"),

@@ -28,9 +28,9 @@ from overseen.stack.vault_layout import (
 
 _TIMEOUT_SECONDS = 10
 _REVOCATION = (
-    "ALTER ROLE \"{{name}}\" NOLOGIN;",
+    'ALTER ROLE "{{name}}" NOLOGIN;',
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}';",
-    "DROP ROLE IF EXISTS \"{{name}}\";",
+    'DROP ROLE IF EXISTS "{{name}}";',
 )
 
 
@@ -197,7 +197,7 @@ class _Applying:
         for grant in self._database_grants():
             creation = [
                 "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' "
-                f'CONNECTION LIMIT 2 IN ROLE {grant.group};',
+                f"CONNECTION LIMIT 2 IN ROLE {grant.group};",
                 "ALTER ROLE \"{{name}}\" SET statement_timeout = '10s';",
             ]
             if grant.read_only:

@@ -45,7 +45,9 @@ def decide_boundary(
 
 def unsure_facts(playbook: Playbook, facts: Mapping[str, Fact]) -> list[str]:
     """Names of decision facts with a value whose confidence is below the playbook's threshold."""
-    return [name for name in _counted(playbook, facts) if confidence_or_one(facts[name]) < playbook.confidence_threshold]
+    return [
+        name for name in _counted(playbook, facts) if confidence_or_one(facts[name]) < playbook.confidence_threshold
+    ]
 
 
 def checks_that_said(findings: Sequence[Finding], verdict: Verdict) -> list[str]:

@@ -40,7 +40,9 @@ def _literal(value: Any) -> str:
     return json.dumps(value, allow_nan=False)
 
 
-def evaluate_rules(name: str, rules: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> list[dict[str, Any]]:
+def evaluate_rules(
+    name: str, rules: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     """The rows that `rules[name]` (a zen decision) yields for `values`; one object counts as one row.
 
     Raises Misconfigured when the playbook has no such rules or they cannot be evaluated.

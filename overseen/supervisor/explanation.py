@@ -102,4 +102,6 @@ def _sentences(data: Any) -> Sequence[Mapping[str, Any]]:
     items = data.get("sentences") if isinstance(data, Mapping) else None
     if not isinstance(items, list):
         return ()
-    return [item for item in items if isinstance(item, Mapping) and item.get("text") and isinstance(item.get("facts"), list)]
+    return [
+        item for item in items if isinstance(item, Mapping) and item.get("text") and isinstance(item.get("facts"), list)
+    ]

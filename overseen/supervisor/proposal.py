@@ -71,9 +71,7 @@ def _call(
 ) -> ProposedCall:
     """`named` are arguments that are facts themselves; `computed` says which of `arguments` derive from one fact."""
     resolved = {argument: fact_value(facts, name) for argument, name in named.items()}
-    return ProposedCall(
-        tool=tool, arguments={**resolved, **arguments}, argument_facts={**named, **(computed or {})}
-    )
+    return ProposedCall(tool=tool, arguments={**resolved, **arguments}, argument_facts={**named, **(computed or {})})
 
 
 def render_letter(playbook: Playbook, ruling: Ruling, facts: Mapping[str, Fact]) -> tuple[str, str]:
@@ -86,7 +84,9 @@ def render_letter(playbook: Playbook, ruling: Ruling, facts: Mapping[str, Fact])
             next_step=f"Add letters.{ruling.outcome.value} to playbook.yaml.",
         )
     values = _letter_values(ruling, facts)
-    environment = SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+    environment = SandboxedEnvironment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+    )
     try:
         subject = environment.from_string(template.subject).render(values)
         body = environment.from_string(template.body).render(values)

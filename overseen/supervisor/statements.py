@@ -36,7 +36,11 @@ def ruling_lines(ruling: Ruling, boundary: BoundaryVerdict | None) -> list[str]:
 def payment_line(ruling: Ruling) -> str:
     """How much is paid and how the sum comes about: Pay 480.00 GBP (estimate 730.00, excess -250.00)."""
     terms = ", ".join(f"{label} {amount:.2f}" for label, amount in ruling.sum_terms)
-    return f"Pay {ruling.amount:.2f} {ruling.currency} ({terms})." if terms else f"Pay {ruling.amount:.2f} {ruling.currency}."
+    return (
+        f"Pay {ruling.amount:.2f} {ruling.currency} ({terms})."
+        if terms
+        else f"Pay {ruling.amount:.2f} {ruling.currency}."
+    )
 
 
 def fact_line(fact: Fact) -> str:
@@ -66,9 +70,11 @@ def invented_numbers(text: str, known: Iterable[str]) -> list[str]:
     """Numbers of `text` that none of the `known` texts holds, as text; dates in `known` lend their parts."""
     allowed: set[Decimal] = set()
     for line in known:
-        allowed |= numbers_in(line) | numbers_in(re.sub(r"(?<=\d)-(?=\d)", " ", line)) | {
-            -number for number in numbers_in(line)
-        }
+        allowed |= (
+            numbers_in(line)
+            | numbers_in(re.sub(r"(?<=\d)-(?=\d)", " ", line))
+            | {-number for number in numbers_in(line)}
+        )
     return sorted(f"{number:f}" for number in numbers_in(text) if not number.is_nan() and number not in allowed)
 
 

@@ -1,1 +1,6 @@
 """Doubles for tests, ours and those of people who extend Overseen."""
+
+from overseen.testing.clock import FakeClock
+from overseen.testing.scripted_model import LeftoverAnswers, Scripted, ScriptedModel, UnexpectedModelCall
+
+__all__ = ["FakeClock", "LeftoverAnswers", "Scripted", "ScriptedModel", "UnexpectedModelCall"]

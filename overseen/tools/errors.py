@@ -27,9 +27,7 @@ class ToolRefused(Refused):
 
     code = "tool_refused"
 
-    def __init__(
-        self, message: str, *, rule: Rule, not_done: str = "", next_step: str = "", **context: object
-    ) -> None:
+    def __init__(self, message: str, *, rule: Rule, not_done: str = "", next_step: str = "", **context: object) -> None:
         super().__init__(message, not_done=not_done or "The tool was not called.", next_step=next_step, **context)
         self.rule: Rule = rule
 

@@ -58,11 +58,12 @@ def load_registry() -> ToolRegistry:
     """The built-in tools and those that installed packages declare as `tool.<name>`."""
     from overseen.tools.builtin.specs import BUILT_IN
 
-    found = entry_points(group=ENTRY_POINT_GROUP)
-    factories = {
-        point.name.removeprefix(_PREFIX): _factory(point) for point in found if point.name.startswith(_PREFIX)
-    }
-    return ToolRegistry(BUILT_IN, factories=factories)
+    return ToolRegistry(BUILT_IN, factories=specs_by_entry_point(entry_points(group=ENTRY_POINT_GROUP)))
+
+
+def specs_by_entry_point(points: Iterable[EntryPoint]) -> dict[str, Callable[[], ToolSpec]]:
+    """How to load each tool among entry points of the group; entry points of other kinds are left out."""
+    return {point.name.removeprefix(_PREFIX): _factory(point) for point in points if point.name.startswith(_PREFIX)}
 
 
 def _factory(point: EntryPoint) -> Callable[[], ToolSpec]:

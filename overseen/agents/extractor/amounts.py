@@ -75,9 +75,7 @@ def parse_amount(number: str) -> Decimal | None:
         return None
 
 
-def _candidate(
-    document: Document, match: re.Match[str], number: str, currency: str | None
-) -> Iterator[Candidate]:
+def _candidate(document: Document, match: re.Match[str], number: str, currency: str | None) -> Iterator[Candidate]:
     amount = parse_amount(number)
     if amount is not None and amount > 0:
         yield Candidate(

@@ -41,9 +41,12 @@ _SECOND_CLAIM = re.compile(
 )
 _BILL = {
     "invoice": re.compile(r"\b(invoice|rechnung|facture|factura|fattura|faktura|factuur)\b", re.IGNORECASE),
-    "receipt": re.compile(r"\b(receipt|till|paid card|quittung|kassenbon|reçu|ticket de caisse|paragon)\b", re.IGNORECASE),
+    "receipt": re.compile(
+        r"\b(receipt|till|paid card|quittung|kassenbon|reçu|ticket de caisse|paragon)\b", re.IGNORECASE
+    ),
     "estimate": re.compile(
-        r"\b(estimate|quotation|quote|kostenvoranschlag|devis|presupuesto|preventivo|offerte|kosztorys)\b", re.IGNORECASE
+        r"\b(estimate|quotation|quote|kostenvoranschlag|devis|presupuesto|preventivo|offerte|kosztorys)\b",
+        re.IGNORECASE,
     ),
 }
 _BILL_SIGNS = re.compile(
@@ -52,7 +55,8 @@ _BILL_SIGNS = re.compile(
     re.IGNORECASE,
 )
 _LETTER_SIGNS = re.compile(
-    r"\b(dear|regards|sincerely|faithfully|hello|hi|policy|claim|my|i|geehrte\w*|grüßen|bonjour|cordialement|estimad\w+)\b", re.IGNORECASE
+    r"\b(dear|regards|sincerely|faithfully|hello|hi|policy|claim|my|i|geehrte\w*|grüßen|bonjour|cordialement|estimad\w+)\b",
+    re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"[^\s].*?(?:[.!?](?=\s)|\n\s*\n|\Z)", re.DOTALL)
 _ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|No|no|approx|e\.g|i\.e|St|Prof|ca|Nr|z\.B)\.$")

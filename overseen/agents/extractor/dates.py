@@ -53,7 +53,8 @@ _DIGITS = re.compile(
 _SHORT = re.compile(r"(?<![\d/.,-])(?P<day>\d{1,2})/(?P<month>\d{1,2})(?![\d/.,])")
 _RELATIVE = re.compile(r"\b(?:" + "|".join(sorted(_DAYS_BACK, key=len, reverse=True)) + r")\b", re.IGNORECASE)
 _WEEKDAY = re.compile(
-    r"\b(?:last|this|on|am|letzten|lundi|el|le|w|we|op)\s+(?P<weekday>" + "|".join(_WEEKDAY_NUMBER) + r")\b", re.IGNORECASE
+    r"\b(?:last|this|on|am|letzten|lundi|el|le|w|we|op)\s+(?P<weekday>" + "|".join(_WEEKDAY_NUMBER) + r")\b",
+    re.IGNORECASE,
 )
 _UNSURE_YEAR = 0.97
 _UNSURE_DAY = 0.9

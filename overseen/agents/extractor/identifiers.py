@@ -10,14 +10,20 @@ from overseen.agents.extractor.candidates import Candidate, span_of
 _POLICY = re.compile(
     r"(?<![A-Za-z0-9])(?P<kind>[A-Z0]{3})\s?[-–—‑_ ]\s?(?P<digits>[0-9OIlSBZ]{4})\s?[-–—‑_ ]\s?(?P<letters>[A-Z01586]{2})(?![A-Za-z0-9])"
 )
-_POLICY_LOOSE = re.compile(r"(?<![A-Za-z0-9])(?P<kind>CAR|HOM|TRV)(?P<digits>\d{4})(?P<letters>[A-Z]{2})(?![A-Za-z0-9])", re.IGNORECASE)
-_POLICY_LOWER = re.compile(r"(?<![A-Za-z0-9])(?P<kind>car|hom|trv)\s?-\s?(?P<digits>\d{4})\s?-\s?(?P<letters>[a-z]{2})(?![A-Za-z0-9])", re.IGNORECASE)
+_POLICY_LOOSE = re.compile(
+    r"(?<![A-Za-z0-9])(?P<kind>CAR|HOM|TRV)(?P<digits>\d{4})(?P<letters>[A-Z]{2})(?![A-Za-z0-9])", re.IGNORECASE
+)
+_POLICY_LOWER = re.compile(
+    r"(?<![A-Za-z0-9])(?P<kind>car|hom|trv)\s?-\s?(?P<digits>\d{4})\s?-\s?(?P<letters>[a-z]{2})(?![A-Za-z0-9])",
+    re.IGNORECASE,
+)
 _TO_DIGIT = str.maketrans("OIlSBZ", "011582")
 _TO_LETTER = str.maketrans("01586", "OISBG")
 
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:\s?[A-Z0-9]{4}){2,7}(?:\s?[A-Z0-9]{1,3})?(?![A-Za-z0-9])")
 _SORT_CODE = re.compile(
-    r"(?<![\d-])(?P<sort>\d{2}[-– ]\d{2}[-– ]\d{2})(?![\d-])(?P<between>[^\d]{1,60}?)(?P<account>\d{8})(?!\d)", re.DOTALL
+    r"(?<![\d-])(?P<sort>\d{2}[-– ]\d{2}[-– ]\d{2})(?![\d-])(?P<between>[^\d]{1,60}?)(?P<account>\d{8})(?!\d)",
+    re.DOTALL,
 )
 _ACCOUNT_FIRST = re.compile(
     r"(?<!\d)(?P<account>\d{8})(?!\d)(?P<between>[^\d]{1,60}?)(?P<sort>\d{2}[-–]\d{2}[-–]\d{2})(?![\d-])", re.DOTALL

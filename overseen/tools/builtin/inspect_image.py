@@ -85,9 +85,7 @@ def measure(picture: "Image.Image") -> dict[str, float]:
     if min(grey.shape) < 3:
         laplacian = numpy.zeros((1, 1))
     else:
-        laplacian = (
-            grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
-        )
+        laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
     return {
         "log_sharpness": round(math.log(float(laplacian.var()) + 1e-6), 3),
         "mean": round(float(grey.mean()), 2),

@@ -74,7 +74,7 @@ class DocumentText:
         self.pages.append(page)
         return page
 
-    def add_word(self, text: str, rectangle: Rectangle, confidence: float | None) -> None:
+    def add_word(self, text: str, rectangle: Rectangle, confidence: float = 1.0) -> None:
         """Put a word at the end of the present line. Words that consist of deceptive characters alone are left out."""
         text = " ".join(self.removed.clean(text).split())
         if not text:
@@ -94,7 +94,7 @@ class DocumentText:
                 "height": height,
                 "start": start,
                 "end": self._length,
-                "confidence": confidence if confidence is None else round(confidence, 4),
+                "confidence": round(min(max(confidence, 0.0), 1.0), 4),
             }
         )
 

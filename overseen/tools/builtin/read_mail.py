@@ -2,7 +2,7 @@
 
 from email import message_from_bytes, policy
 from email.errors import MessageError
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from typing import Any
 
 from overseen.domain.clean_text import clean_line
@@ -66,7 +66,7 @@ def _body(mail: EmailMessage) -> str:
     return html_text(_content(html)) if html is not None else ""
 
 
-def _content(part: EmailMessage) -> str:
+def _content(part: MIMEPart) -> str:
     payload = part.get_payload(decode=True)
     if not isinstance(payload, bytes):
         return str(part.get_payload())

@@ -118,12 +118,13 @@ class _Reading:
 
 def _check_pictures(page: "PdfPage") -> int:
     """How many pictures are on the page. Raises DocumentRefused when one would blow up."""
-    from pypdfium2 import raw
+    from pypdfium2 import PdfImage, raw
 
     count = 0
     for picture in page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=4):
-        check_pixels(*picture.get_px_size())
-        count += 1
+        if isinstance(picture, PdfImage):
+            check_pixels(*picture.get_px_size())
+            count += 1
     return count
 
 
@@ -141,7 +142,7 @@ def _read_layer(document: DocumentText, page: "PdfPage", text_page: Any) -> None
 
     def end_word() -> None:
         if letters:
-            document.add_word("".join(letters), around.rectangle(), None)
+            document.add_word("".join(letters), around.rectangle())
             letters.clear()
             around.clear()
 

@@ -108,9 +108,7 @@ def rows_of(lines: list[ReadLine]) -> list[list[ReadWord]]:
             rows[-1].append(line)
         else:
             rows.append([line])
-    return [
-        [word for line in sorted(row, key=lambda item: item.words[0].left) for word in line.words] for row in rows
-    ]
+    return [[word for line in sorted(row, key=lambda item: item.words[0].left) for word in line.words] for row in rows]
 
 
 def _overlap(row: list[ReadLine], line: ReadLine) -> bool:

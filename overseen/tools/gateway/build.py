@@ -41,9 +41,7 @@ def build_gateway(parts: GatewayParts) -> ToolPort:
     execution = SandboxedExecution(backend=parts.backend, blobs=parts.blobs, doors=parts.doors)
     port: ToolPort = LeasedCalls(execution, broker=parts.broker, registry=registry)
     port = ApprovedCalls(port, database=database, registry=registry)
-    port = PolicedCalls(
-        port, registry=registry, rules=rules, plan_lock=parts.plan_lock, stop_switch=parts.stop_switch
-    )
+    port = PolicedCalls(port, registry=registry, rules=rules, plan_lock=parts.plan_lock, stop_switch=parts.stop_switch)
     port = BudgetedCalls(port, database=database, rules=rules, registry=registry)
     if parts.tracer is not None:
         port = TracedCalls(port, tracer=parts.tracer)

@@ -134,6 +134,16 @@ def _restored(call: ToolCall, content: bytes) -> CallResult:
         tool=call.tool,
         value=stored["value"],
         blobs=stored["blobs"],
-        findings=tuple(Finding(**{**item, "verdict": Verdict(item["verdict"])}) for item in stored["findings"]),
+        findings=tuple(_finding(item) for item in stored["findings"]),
         replayed=True,
+    )
+
+
+def _finding(item: dict[str, Any]) -> Finding:
+    return Finding(
+        check=item["check"],
+        verdict=Verdict(item["verdict"]),
+        subject=item["subject"],
+        message=item["message"],
+        evidence=item["evidence"],
     )

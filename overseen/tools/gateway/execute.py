@@ -26,9 +26,6 @@ from overseen.tools.sandbox.port import (
 )
 from overseen.tools.types import Grant, ToolSpec
 
-IDEMPOTENCY_KEY = "idempotency_key"
-"""The argument that a tool with an effect is given by the gateway: the id of the call."""
-
 
 class SandboxedExecution:
     """Runs a call that passed everything else. Credentials go to doors, on this side of the wall, and nowhere else."""
@@ -116,7 +113,9 @@ def _effect_known(spec: ToolSpec) -> EffectKnown:
 
 def _request(call: ToolCall, spec: ToolSpec) -> dict[str, Any]:
     arguments = json.loads(canonical_json(call.arguments))
-    return arguments if spec.effect is Effect.READ else {**arguments, IDEMPOTENCY_KEY: call.call_id}
+    if spec.effect is Effect.READ:
+        return arguments
+    return {**arguments, "idempotency_key": call.call_id, "run_id": call.run_id}
 
 
 def _checked(spec: ToolSpec, value: Any) -> Any:

@@ -41,7 +41,9 @@ class LeasedCalls:
 
     async def _enter(self, stack: AsyncExitStack, call: ToolCall, spec: ToolSpec) -> Lease:
         try:
-            return await stack.enter_async_context(self._broker.lease(call, spec.grants))
+            return await stack.enter_async_context(
+                self._broker.lease(call, spec.grants, wall_seconds=spec.profile.wall_seconds)
+            )
         except Refused as error:
             rule = "stopped" if error.code == "stopped" else "lease"
             raise ToolRefused(error.message, rule=rule, next_step=error.next_step) from error

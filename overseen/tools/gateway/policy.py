@@ -29,7 +29,9 @@ class PolicedCalls:
         if stopped is not None:
             raise ToolRefused(stopped, rule="stopped", next_step="An operator can say why it was stopped.")
         if call.tool not in self._registry.names:
-            raise ToolRefused("There is no tool of that name.", rule="policy", next_step="Correct the playbook or plan.")
+            raise ToolRefused(
+                "There is no tool of that name.", rule="policy", next_step="Correct the playbook or plan."
+            )
         if call.tool not in await self._rules.tools_of(call.run_id, call.agent):
             raise ToolRefused(
                 f"The playbook does not let {call.agent} call {call.tool}.",

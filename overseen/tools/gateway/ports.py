@@ -63,8 +63,12 @@ class Lease(Protocol):
 class LeaseBroker(Protocol):
     """Gives out leases."""
 
-    def lease(self, call: ToolCall, grants: Sequence[Grant]) -> AbstractAsyncContextManager[Lease]:
+    def lease(
+        self, call: ToolCall, grants: Sequence[Grant], *, wall_seconds: float
+    ) -> AbstractAsyncContextManager[Lease]:
         """A lease that lives inside the block and is revoked at its end, however it ends.
+
+        It lasts at least `wall_seconds`, the longest the tool may take, or is refused.
 
         Entering raises Refused when no lease may be given, Unavailable when the source of credentials is down.
         """

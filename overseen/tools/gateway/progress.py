@@ -1,7 +1,7 @@
 """How far the present call has come: where its time went, and whether the tool may already have done something."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ _present: ContextVar[Progress | None] = ContextVar("present_call", default=None)
 
 
 @contextmanager
-def new_progress() -> Iterator[Progress]:
+def new_progress() -> Generator[Progress]:
     """The progress of the call made inside the block, as every wrapper within it sees it."""
     progress = Progress()
     token = _present.set(progress)
@@ -46,7 +46,7 @@ def present_progress() -> Progress:
 
 
 @contextmanager
-def timed(part: str) -> Iterator[None]:
+def timed(part: str) -> Generator[None]:
     """Add the seconds spent inside the block to `part` of the present call."""
     progress, began = present_progress(), time.perf_counter()
     try:

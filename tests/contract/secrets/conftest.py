@@ -95,6 +95,7 @@ async def store_template(postgres_server):
     from overseen.stack.postgres_layout import STORE_OWNER, make_database
     from overseen.store.tables import Base
     from tests.stack_fixtures import async_url
+
     connection = await postgres_server.connect()
     async with connection:
         await make_database(connection, "secrets_template", STORE_OWNER)

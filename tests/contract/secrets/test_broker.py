@@ -87,7 +87,9 @@ async def test_a_lease_ends_when_the_call_fails(broker: LeaseBroker, database: D
     assert await leased_roles(insurer) == []
 
 
-async def test_a_lease_ends_when_the_call_is_cancelled(broker: LeaseBroker, database: Database, insurer: Insurer) -> None:
+async def test_a_lease_ends_when_the_call_is_cancelled(
+    broker: LeaseBroker, database: Database, insurer: Insurer
+) -> None:
     inside = asyncio.Event()
 
     async def work() -> None:
@@ -184,7 +186,9 @@ async def test_the_end_of_a_run_ends_its_token(broker: LeaseBroker, database: Da
         await vault.write("auth/token/lookup-accessor", {"accessor": token.accessor})
 
 
-async def test_many_calls_at_once_all_end_proven_gone(broker: LeaseBroker, database: Database, insurer: Insurer) -> None:
+async def test_many_calls_at_once_all_end_proven_gone(
+    broker: LeaseBroker, database: Database, insurer: Insurer
+) -> None:
     run_id = make_call().run_id
 
     async def work() -> None:

@@ -76,8 +76,10 @@ def upgrade() -> None:
         sa.Column("payload", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("previous_hash", sa.String(length=64), nullable=False),
         sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("once_key", sa.String(length=160), nullable=True),
         sa.PrimaryKeyConstraint("stream", "sequence"),
         sa.UniqueConstraint("entry_id"),
+        sa.UniqueConstraint("stream", "once_key"),
     )
     op.create_index(op.f("ix_journal_kind"), "journal", ["kind"], unique=False)
     op.create_table(
@@ -144,6 +146,42 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("model_call_id"),
     )
     op.create_index(op.f("ix_model_calls_run_id"), "model_calls", ["run_id"], unique=False)
+    op.create_table(
+        "run_tokens",
+        sa.Column("run_token_id", sa.String(length=40), nullable=False),
+        sa.Column("run_id", sa.String(length=40), nullable=False),
+        sa.Column("worker_id", sa.String(length=80), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("accessor", sa.String(length=120), nullable=True),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("proven_gone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.String(length=200), nullable=True),
+        sa.PrimaryKeyConstraint("run_token_id"),
+    )
+    op.create_index(op.f("ix_run_tokens_accessor"), "run_tokens", ["accessor"], unique=False)
+    op.create_index(op.f("ix_run_tokens_run_id"), "run_tokens", ["run_id"], unique=False)
+    op.create_index(op.f("ix_run_tokens_state"), "run_tokens", ["state"], unique=False)
+    op.create_index(op.f("ix_run_tokens_worker_id"), "run_tokens", ["worker_id"], unique=False)
+    op.create_table(
+        "stops",
+        sa.Column("stop_id", sa.String(length=40), nullable=False),
+        sa.Column("scope", sa.String(length=20), nullable=False),
+        sa.Column("target", sa.String(length=80), nullable=False),
+        sa.Column("reason_blob", sa.String(length=64), nullable=False),
+        sa.Column("asked_by", sa.String(length=120), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("pulled_by", sa.String(length=120), nullable=True),
+        sa.Column("pulled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("proven_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("leases", sa.Integer(), nullable=False),
+        sa.Column("lifted_by", sa.String(length=120), nullable=True),
+        sa.Column("lifted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("stop_id"),
+    )
+    op.create_index("ix_stops_target", "stops", ["scope", "target"], unique=False)
     op.create_table(
         "workers",
         sa.Column("worker_id", sa.String(length=80), nullable=False),
@@ -298,40 +336,4 @@ def upgrade() -> None:
         sa.UniqueConstraint("review_id"),
     )
     op.create_index(op.f("ix_decisions_run_id"), "decisions", ["run_id"], unique=False)
-    op.create_table(
-        "run_tokens",
-        sa.Column("run_token_id", sa.String(length=40), nullable=False),
-        sa.Column("run_id", sa.String(length=40), nullable=False),
-        sa.Column("worker_id", sa.String(length=80), nullable=False),
-        sa.Column("state", sa.String(length=20), nullable=False),
-        sa.Column("accessor", sa.String(length=120), nullable=True),
-        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("proven_gone_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("reason", sa.String(length=200), nullable=True),
-        sa.PrimaryKeyConstraint("run_token_id"),
-    )
-    op.create_index(op.f("ix_run_tokens_accessor"), "run_tokens", ["accessor"], unique=False)
-    op.create_index(op.f("ix_run_tokens_run_id"), "run_tokens", ["run_id"], unique=False)
-    op.create_index(op.f("ix_run_tokens_state"), "run_tokens", ["state"], unique=False)
-    op.create_index(op.f("ix_run_tokens_worker_id"), "run_tokens", ["worker_id"], unique=False)
-    op.create_table(
-        "stops",
-        sa.Column("stop_id", sa.String(length=40), nullable=False),
-        sa.Column("scope", sa.String(length=20), nullable=False),
-        sa.Column("target", sa.String(length=80), nullable=False),
-        sa.Column("reason_blob", sa.String(length=64), nullable=False),
-        sa.Column("asked_by", sa.String(length=120), nullable=False),
-        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("pulled_by", sa.String(length=120), nullable=True),
-        sa.Column("pulled_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("proven_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("leases", sa.Integer(), nullable=False),
-        sa.Column("lifted_by", sa.String(length=120), nullable=True),
-        sa.Column("lifted_at", sa.DateTime(timezone=True), nullable=True),
-        sa.PrimaryKeyConstraint("stop_id"),
-    )
-    op.create_index("ix_stops_target", "stops", ["scope", "target"], unique=False)
     # ### end Alembic commands ###

@@ -1,0 +1,5 @@
+"""`python -m overseen`."""
+
+from overseen.cli import main
+
+main()

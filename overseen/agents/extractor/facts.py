@@ -1,0 +1,179 @@
+"""The extractor's facts: what the model chose, checked against the text, with how sure anybody can be of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from overseen.agents.documents import Document
+from overseen.agents.extractor.amounts import document_currency
+from overseen.agents.extractor.candidates import Candidate, chosen
+from overseen.agents.extractor.cues import denies_injury, detect_language, injury_cue, second_claim_cue
+from overseen.agents.extractor.questions import LetterQuestions
+from overseen.agents.facts import FactMaker
+from overseen.domain.facts import Fact, Source, Span, Trust
+from overseen.guardrails.spans import locate
+from overseen.models.confidence import value_confidence
+from overseen.models.types import ModelAnswer
+
+_KIND_BY_PREFIX = {"CAR": "car", "HOM": "home", "TRV": "travel"}
+_DISAGREED = 0.5
+"""Confidence of a value on which model and code do not agree: below every sensible threshold."""
+_UNMEASURED = 0.7
+"""Confidence of a chosen value where the route tells no probabilities."""
+_SUMMARY_LENGTH = 240
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bill:
+    """An estimate, invoice or receipt as understood. `total` is None where it names none."""
+
+    document: Document
+    kind: str
+    total: Candidate | None
+    confidence: float
+
+
+class LetterFacts:
+    """Turns one answer about the letters into facts."""
+
+    def __init__(self, maker: FactMaker, questions: LetterQuestions, answer: ModelAnswer) -> None:
+        self._maker = maker
+        self._questions = questions
+        self._answer = answer
+        self._data: Mapping[str, Any] = answer.data if isinstance(answer.data, Mapping) else {}
+        self._main = max(questions.documents, key=lambda document: len(document.text))
+
+    def all(self) -> list[Fact]:
+        """Every fact the letters give; those they do not state are left out."""
+        found = [
+            self._chosen("policy_number", "policy_number", self._questions.policy_numbers),
+            self._kind(),
+            self._chosen("incident_date", "incident_date", self._questions.dates),
+            self._claimant(),
+            self._summary(),
+            self._chosen("claimed_amount", "claimed_amount", self._questions.amounts),
+            self._injury(),
+            self._count(),
+            self._language(),
+            self._chosen("payee_account", "account", self._questions.accounts),
+        ]
+        return [fact for fact in found if fact is not None]
+
+    def claimed(self) -> Candidate | None:
+        """The sum the model took for the claimed one."""
+        return chosen(self._questions.amounts, self._data.get("claimed_amount"))
+
+    def _sure(self, member: str) -> float:
+        confidence = value_confidence(self._answer, member)
+        return _UNMEASURED if confidence is None else confidence
+
+    def _chosen(self, name: str, member: str, candidates: Sequence[Candidate]) -> Fact | None:
+        item = chosen(candidates, self._data.get(member))
+        if item is None:
+            return None
+        # Where every candidate says the same, choosing one cannot go wrong: only "none" could.
+        same = len({str(other.value) for other in candidates}) == 1
+        sure = self._sure(member)
+        if same and name in ("policy_number", "payee_account"):
+            sure = max(sure, 0.99)
+        return self._maker.read(name, item.value, item.document, item.span, sure * item.certainty)
+
+    def _kind(self) -> Fact | None:
+        kind, sure = self._data.get("claim_kind"), self._sure("claim_kind")
+        policy = chosen(self._questions.policy_numbers, self._data.get("policy_number"))
+        if policy is not None:
+            by_policy = _KIND_BY_PREFIX.get(str(policy.value)[:3])
+            if by_policy == kind:
+                return self._maker.read("claim_kind", kind, policy.document, policy.span, max(sure, 0.99))
+            if by_policy is not None:
+                sure = _DISAGREED
+        return self._maker.read("claim_kind", str(kind), self._main, None, sure) if kind else None
+
+    def _claimant(self) -> Fact | None:
+        said = self._data.get("claimant")
+        if item := chosen(self._questions.names, said):
+            return self._maker.read("claimant_name", item.value, item.document, item.span, self._sure("claimant"))
+        if not self._questions.names and isinstance(said, str) and said.strip():
+            return self.quoted("claimant_name", said, self._sure("claimant"))
+        return None
+
+    def quoted(self, name: str, quote: str, sure: float) -> Fact | None:
+        """A fact from the model's own spelling, only if some document holds those words."""
+        for document in self._questions.documents:
+            if span := locate(document.text, quote):
+                return self._maker.read(name, " ".join(span.quote.split()), document, span, sure)
+        return None
+
+    def _summary(self) -> Fact | None:
+        item = chosen(self._questions.sentences, self._data.get("what_happened"))
+        if item is None:
+            return None
+        text = str(item.value)[:_SUMMARY_LENGTH]
+        return self._maker.read("incident_summary", text, item.document, item.span, self._sure("what_happened"))
+
+    def _injury(self) -> Fact:
+        said, sure = bool(self._data.get("somebody_hurt")), self._sure("somebody_hurt")
+        for document in self._questions.documents:
+            if cue := injury_cue(document.text):
+                return self._maker.read("injury_reported", True, document, cue, sure if said else _DISAGREED)
+        denied = next(
+            ((document, span) for document in self._questions.documents if (span := denies_injury(document.text))), None
+        )
+        document, span = denied or (self._main, None)
+        # No word of injury stands in the text; a model that says otherwise only makes us unsure.
+        return self._maker.read("injury_reported", False, document, span, _DISAGREED if said else sure)
+
+    def _count(self) -> Fact:
+        said = self._data.get("number_of_claims")
+        count, sure = (said if isinstance(said, int) else 1), self._sure("number_of_claims")
+        cue = next(
+            ((document, span) for document in self._questions.documents if (span := second_claim_cue(document.text))),
+            None,
+        )
+        numbers = {str(item.value) for item in self._questions.policy_numbers}
+        if cue is not None or len(numbers) > 1:
+            document, span = cue or (
+                self._questions.policy_numbers[-1].document,
+                self._questions.policy_numbers[-1].span,
+            )
+            return self._maker.read("claims_count", max(2, count), document, span, sure if count > 1 else _DISAGREED)
+        if count > 1:
+            return self._maker.read("claims_count", 1, self._main, None, _DISAGREED)
+        return self._maker.read("claims_count", 1, self._main, None, sure)
+
+    def _language(self) -> Fact:
+        language = detect_language(self._main.text, "en")
+        return self._maker.read("language", language.code, self._main, None, language.certainty)
+
+
+def bill_facts(maker: FactMaker, bills: Sequence[Bill], documents: Sequence[Document]) -> list[Fact]:
+    """supporting_document, and estimate_total where a bill names a total."""
+    if not bills:
+        nothing = Source(kind="rule", name="documents handed in")
+        return [maker.fact("supporting_document", False, nothing, Trust.RULE, 1.0)] if documents is not None else []
+    best = max(bills, key=lambda bill: (bill.total is not None, bill.confidence))
+    facts = [maker.read("supporting_document", True, best.document, None, 1.0)]
+    if best.total is not None:
+        facts.append(maker.read("estimate_total", best.total.value, best.document, best.total.span, best.confidence))
+    return facts
+
+
+def currency_fact(maker: FactMaker, bills: Sequence[Bill], letter: Candidate | None, usual: str) -> Fact:
+    """The currency of the bill, else of the claimed sum, else the playbook's own."""
+    for bill in bills:
+        if bill.total is not None and (code := bill.total.currency or document_currency(bill.document)):
+            return maker.read("currency", code, bill.document, bill.total.span, 0.99)
+    if letter is not None and letter.currency:
+        return maker.read("currency", letter.currency, letter.document, letter.span, 0.99)
+    return maker.fact("currency", usual, Source(kind="rule", name="usual currency"), Trust.RULE, 1.0)
+
+
+def spans_of(facts: Sequence[Fact]) -> list[tuple[Fact, Span]]:
+    """The facts that were read at a place, with the place."""
+    return [(fact, fact.source.span) for fact in facts if fact.source.span is not None]
+
+
+def money_text(value: object) -> str:
+    """A sum as checks compare it."""
+    return format(Decimal(str(value)), "f")

@@ -1,0 +1,181 @@
+"""The JSON API under /api/v1: the same as the pages, for programs.
+
+Callers send `Authorization: Bearer <token>` (see `overseen accounts token`), or the session cookie of a browser.
+"""
+
+import secrets
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, ConfigDict, Field
+
+from overseen.api.access import Viewer
+from overseen.api.cases import case_view
+from overseen.api.reading.leases import LeaseFilter
+from overseen.api.reading.runs import RunFilter
+from overseen.api.services import Services
+from overseen.domain.canonical import plain
+from overseen.domain.outcomes import DecisionKind, Role
+from overseen.errors import Forbidden
+from overseen.reviews import ReviewFilters
+
+SESSION_COOKIE = "overseen_session"
+_bearer = HTTPBearer(auto_error=False, description="From `overseen accounts token NAME`.")
+
+api_router = APIRouter(prefix="/api/v1", tags=["v1"])
+
+
+async def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesHere = Annotated[Services, Depends(_services)]
+
+
+async def _viewer(
+    request: Request,
+    services: ServicesHere,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Viewer:
+    viewer = None
+    if bearer is not None:
+        viewer = await services.accounts.who(bearer.credentials, kinds=("token", "session"))
+    elif token := request.cookies.get(SESSION_COOKIE):
+        viewer = await services.accounts.who(token)
+    if viewer is None:
+        raise Forbidden(
+            "No valid token came with the request.",
+            not_done="Nothing was done.",
+            next_step="Send `Authorization: Bearer <token>`; `overseen accounts token NAME` makes one.",
+        )
+    return viewer
+
+
+ViewerHere = Annotated[Viewer, Depends(_viewer)]
+
+
+class Submitted(BaseModel):
+    """A task was taken in."""
+
+    task_id: str
+    run_id: str
+    repeated: bool = Field(description="True when the same form token had been sent before.")
+
+
+class DecisionIn(BaseModel):
+    """What a reviewer says. `proposal_digest` is the digest of the proposal as it was read."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: DecisionKind
+    proposal_digest: str
+    reason: str = ""
+    edit: dict[str, Any] | None = None
+
+
+class Decided(BaseModel):
+    """A decision was stored and the run woken."""
+
+    decision_id: str
+
+
+@api_router.post("/tasks", status_code=201)
+async def submit_task(
+    viewer: ViewerHere,
+    services: ServicesHere,
+    playbook: Annotated[str, Form()],
+    message: Annotated[str, Form()] = "",
+    form_token: Annotated[str | None, Form(min_length=8, max_length=80)] = None,
+    attachments: Annotated[list[UploadFile] | None, File()] = None,
+) -> Submitted:
+    """Hand in a task. Send the same `form_token` again when unsure whether the first try arrived."""
+    viewer.require(viewer.may_submit, "handing in tasks", (Role.REQUESTER,))
+    files = [(upload.filename or "unnamed", await upload.read()) for upload in attachments or ()]
+    submitted = await services.intake.submit(
+        requester_id=viewer.account_id,
+        playbook_name=playbook,
+        message=message,
+        attachments=files,
+        form_token=form_token or secrets.token_urlsafe(18),
+    )
+    return Submitted(task_id=submitted.task_id, run_id=submitted.run_id, repeated=submitted.repeated)
+
+
+@api_router.get("/runs")
+async def list_runs(
+    viewer: ViewerHere, services: ServicesHere, state: str | None = None, cursor: str | None = None
+) -> dict[str, Any]:
+    """Runs the caller may see, newest first: {runs, total, cursor}."""
+    mine = None if viewer.sees_all_tasks else viewer.account_id
+    runs, paging = await services.runs.list(RunFilter(requester_id=mine, state=state, cursor=cursor))
+    return {"runs": plain(runs), "total": paging.total, "cursor": paging.cursor}
+
+
+@api_router.get("/runs/{run_id}")
+async def show_run(viewer: ViewerHere, services: ServicesHere, run_id: str) -> dict[str, Any]:
+    """One run, whole: plan, steps, facts with provenance, ruling, timeline, calls, leases, totals."""
+    viewer.require_task(await services.runs.requester_of(run_id))
+    shown: dict[str, Any] = plain(await services.runs.run(run_id))
+    return shown
+
+
+@api_router.get("/reviews")
+async def list_reviews(
+    viewer: ViewerHere,
+    services: ServicesHere,
+    state: str | None = "open",
+    boundary: str | None = None,
+    playbook: str | None = None,
+) -> dict[str, Any]:
+    """The queue: {reviews}."""
+    viewer.require(viewer.sees_reviews, "seeing the reviews", (Role.REVIEWER, Role.AUDITOR))
+    filters = ReviewFilters(state=state or None, boundary=boundary, playbook=playbook)
+    return {"reviews": plain(await services.reviews.queue(filters))}
+
+
+@api_router.get("/reviews/{review_id}")
+async def show_review(viewer: ViewerHere, services: ServicesHere, review_id: str) -> dict[str, Any]:
+    """One case with facts, findings, the exact calls and the digest a decision must name."""
+    viewer.require(viewer.sees_reviews, "seeing the reviews", (Role.REVIEWER, Role.AUDITOR))
+    shown: dict[str, Any] = plain(case_view(await services.reviews.case(review_id)))
+    return shown
+
+
+@api_router.post("/reviews/{review_id}/decision", status_code=201)
+async def decide(viewer: ViewerHere, services: ServicesHere, review_id: str, said: DecisionIn) -> Decided:
+    """Decide one case."""
+    viewer.require(viewer.may_decide, "deciding", (Role.REVIEWER,))
+    decision_id = await services.reviews.decide(
+        review_id,
+        reviewer_id=viewer.account_id,
+        kind=said.kind,
+        proposal_digest=said.proposal_digest,
+        reason=said.reason,
+        edit=said.edit,
+    )
+    return Decided(decision_id=decision_id)
+
+
+@api_router.get("/leases")
+async def list_leases(
+    viewer: ViewerHere, services: ServicesHere, chosen: Annotated[LeaseFilter, Depends(LeaseFilter)]
+) -> dict[str, Any]:
+    """The ledger, newest first: {counters, leases, total, cursor}."""
+    viewer.require(viewer.sees_leases, "seeing the leases", (Role.AUDITOR, Role.OPERATOR))
+    leases, paging = await services.leases.list(chosen)
+    return {
+        "counters": plain(await services.leases.counters()),
+        "leases": plain(leases),
+        "total": paging.total,
+        "cursor": paging.cursor,
+    }
+
+
+@api_router.get("/leases/{lease_id}")
+async def show_lease(viewer: ViewerHere, services: ServicesHere, lease_id: str) -> dict[str, Any]:
+    """One lease."""
+    viewer.require(viewer.sees_leases, "seeing the leases", (Role.AUDITOR, Role.OPERATOR))
+    shown: dict[str, Any] = plain(await services.leases.lease(lease_id))
+    return shown

@@ -1,0 +1,122 @@
+"""A worker process: takes runs and questions of its region from the queue until it is told to stop."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import psycopg
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
+
+from overseen.blocking import run_blocking
+from overseen.engine.composition import WorkerHouse, compose_worker
+from overseen.engine.liveness import living_worker, new_worker_id
+from overseen.engine.queue import APPLICATION_NAME, APPLICATION_VERSION, questions_queue, runs_queue
+from overseen.engine.reaper import Reaper
+from overseen.engine.workflows import install
+from overseen.errors import OverseenError
+from overseen.models.types import ModelRoute
+from overseen.settings import Settings, load_settings
+
+_LOG = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.1
+_REAP_SECONDS = 1.0
+_SWEEP_SECONDS = 10.0
+_LOCK_CHECK_SECONDS = 1.0
+
+
+@asynccontextmanager
+async def running_worker(
+    settings: Settings, *, routes: Sequence[ModelRoute] | None = None
+) -> AsyncGenerator[WorkerHouse]:
+    """A worker that takes work for as long as the block lasts. One per process: the workflow library is global."""
+    worker_id = new_worker_id()
+    region = settings.worker.region
+    async with compose_worker(settings, worker_id, routes=routes) as house:
+        await house.sweeper.sweep()
+        async with living_worker(house.database, worker_id, region) as lock:
+            client = DBOSClient(
+                system_database_url=settings.database.dsn,
+                serializer=DBOSPortableJSONSerializer(),
+                application_name=APPLICATION_NAME,
+            )
+            install(house.runner, house.answering)
+            await _launch(settings, worker_id)
+            async with asyncio.TaskGroup() as background:
+                tasks = [
+                    background.create_task(_every(_REAP_SECONDS, Reaper(client, house.liveness).reap)),
+                    background.create_task(_every(_SWEEP_SECONDS, house.sweeper.sweep)),
+                    background.create_task(_hold(lock)),
+                ]
+                _LOG.info("worker %s takes work of region %s", worker_id, region)
+                try:
+                    yield house
+                finally:
+                    await run_blocking(DBOS.destroy, workflow_completion_timeout_sec=0)
+                    await run_blocking(client.destroy)
+                    for task in tasks:
+                        task.cancel()
+
+
+async def _launch(settings: Settings, worker_id: str) -> None:
+    config: DBOSConfig = {
+        "name": APPLICATION_NAME,
+        "system_database_url": settings.database.dsn,
+        "application_version": APPLICATION_VERSION,
+        "executor_id": worker_id,
+        "serializer": DBOSPortableJSONSerializer(),
+        "log_level": "WARNING",
+        "run_migrations": False,
+    }
+    DBOS(config=config)
+    region = settings.worker.region
+    DBOS.listen_queues([runs_queue(region), questions_queue(region)])
+    # Launched inside the running loop, so that workflows run on the loop that owns our connections.
+    DBOS.launch()
+    for name, concurrency in ((runs_queue(region), settings.worker.concurrency), (questions_queue(region), 1)):
+        await DBOS.register_queue_async(
+            name, worker_concurrency=concurrency, polling_interval_sec=_POLL_SECONDS, on_conflict="always_update"
+        )
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+    """Do `work` again and again; what is down now is tried at the next turn."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except OverseenError as error:
+            _LOG.warning("%s will be tried again: %s", getattr(work, "__qualname__", "work"), error)
+
+
+async def _hold(lock: psycopg.AsyncConnection) -> None:
+    """Ends the worker when its lock is gone: from then on others take over its work."""
+    while True:
+        await asyncio.sleep(_LOCK_CHECK_SECONDS)
+        await lock.execute("SELECT 1")
+
+
+async def _main() -> None:
+    settings = load_settings()
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    async with running_worker(settings):
+        await stopped.wait()
+
+
+def main() -> None:
+    """Entry of the process."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for noisy in ("httpx", "dbos", "LiteLLM"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_main())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""Sample cases of a playbook: what is handed in, and what is true about it. Evals and the demo use them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from overseen.domain.facts import FactValue
+from overseen.domain.outcomes import BoundaryLevel, Outcome, RunState
+from overseen.errors import Misconfigured, NotFound
+from overseen.playbooks.playbook import Playbook
+
+
+class _Expected(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outcome: Outcome
+    amount: str | None
+    boundary: BoundaryLevel
+    run_state: Literal[RunState.SETTLED, RunState.WAITING_REVIEW]
+    facts: Mapping[str, str | int | bool | None]
+    findings: tuple[str, ...]
+    absent_texts: tuple[str, ...]
+
+
+class _CaseFile(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    title: str
+    playbook: str
+    message: str
+    attachments: tuple[str, ...]
+    expected: _Expected
+    tags: tuple[str, ...]
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectedResult:
+    """The truth about a case.
+
+    `amount` is what would be paid, as text with two decimals, None where nothing is. `facts` are name -> value as facts
+    hold them (money as text); free text is left out. `findings` are names of checks that must flag or block.
+    `absent_texts` must stand in nothing that is sent or shown to the claimant.
+    """
+
+    outcome: Outcome
+    amount: str | None
+    boundary: BoundaryLevel
+    run_state: RunState
+    facts: Mapping[str, FactValue]
+    findings: tuple[str, ...]
+    absent_texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleCase:
+    """A claim to try the playbook on. `attachments` are files in `folder`, in the order they are handed in."""
+
+    case_id: str
+    title: str
+    playbook: str
+    message: str
+    attachments: tuple[Path, ...]
+    expected: ExpectedResult
+    tags: tuple[str, ...]
+    note: str
+    folder: Path
+
+
+def load_samples(playbook: Playbook) -> tuple[SampleCase, ...]:
+    """All sample cases by id. Raises Misconfigured naming the file and field when one is wrong."""
+    folders = sorted(path.parent for path in (playbook.folder / "samples").glob("*/case.yaml"))
+    return tuple(_load(folder, playbook) for folder in folders)
+
+
+def load_sample(playbook: Playbook, case_id: str) -> SampleCase:
+    """One sample case. Raises NotFound when there is none of that id."""
+    for case in load_samples(playbook):
+        if case.case_id == case_id:
+            return case
+    raise NotFound(f"{playbook.name} has no sample case {case_id!r}.")
+
+
+def _load(folder: Path, playbook: Playbook) -> SampleCase:
+    path = folder / "case.yaml"
+    try:
+        case = _CaseFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise _wrong(path, f"it is no YAML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _wrong(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    if case.id != folder.name or case.playbook != playbook.name:
+        raise _wrong(path, "id: it does not fit the folder or the playbook")
+    attachments = tuple(folder / name for name in case.attachments)
+    if missing := [file.name for file in attachments if not file.is_file()]:
+        raise _wrong(path, f"attachments: {', '.join(missing)} is not there")
+    known = {fact.name for fact in playbook.facts}
+    if unknown := sorted(set(case.expected.facts) - known):
+        raise _wrong(path, f"expected.facts: {', '.join(unknown)} is no fact of the playbook")
+    expected = case.expected
+    return SampleCase(
+        case_id=case.id,
+        title=case.title,
+        playbook=case.playbook,
+        message=case.message,
+        attachments=attachments,
+        expected=ExpectedResult(
+            outcome=expected.outcome,
+            amount=expected.amount,
+            boundary=expected.boundary,
+            run_state=expected.run_state,
+            facts=expected.facts,
+            findings=expected.findings,
+            absent_texts=expected.absent_texts,
+        ),
+        tags=case.tags,
+        note=case.note,
+        folder=folder,
+    )
+
+
+def _wrong(path: Path, what: str) -> Misconfigured:
+    return Misconfigured(f"{path}: {what}.", not_done="The samples were not loaded.", next_step="Mend the file.")

@@ -1,0 +1,291 @@
+"""Kill switches: end one call, one run, one agent, one tool or everything, and prove that it is gone."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, select, true, update
+
+from overseen.domain.identifiers import new_id
+from overseen.errors import Conflict, InvalidInput, NotFound, OverseenError, Refused
+from overseen.journal import SYSTEM, Journal
+from overseen.journal.events import KillSwitchPulled
+from overseen.secrets.credentials import CredentialSource
+from overseen.secrets.errors import VaultRefused
+from overseen.secrets.grants import irrevocable
+from overseen.secrets.lease import LIVING, LeaseState
+from overseen.secrets.ledger import Ledger
+from overseen.secrets.run_tokens import CLOSED, end_run_token
+from overseen.secrets.vault_client import VaultClient
+from overseen.secrets.vault_search import VaultSearch
+from overseen.store.blobs import BlobStore
+from overseen.store.database import Database
+from overseen.store.tables import LeaseRecord, RunTokenRecord, StopRecord, now
+
+_log = logging.getLogger(__name__)
+
+_PATIENCE_SECONDS = 10.0
+_ROUND_SECONDS = 0.03
+_AT_ONCE = 6
+_EVERYTHING_TARGET = "*"
+
+
+class Scope(StrEnum):
+    """How far a kill switch reaches."""
+
+    CALL = "call"
+    RUN = "run"
+    AGENT = "agent"
+    TOOL = "tool"
+    EVERYTHING = "everything"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KillReport:
+    """What a pulled switch did. `proven` is whether every lease in its reach is proven gone, after `seconds`.
+
+    `irrevocable` counts what nothing can end before it expires (signed tokens and certificates).
+    """
+
+    stop_id: str
+    scope: str
+    target: str
+    leases: int
+    irrevocable: int
+    proven: bool
+    seconds: float
+
+
+class KillSwitch:
+    """Pulls switches with a login that can end everything and make nothing. What is stopped stays so until lifted."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        journal: Journal,
+        blobs: BlobStore,
+        vault: VaultClient,
+        source: CredentialSource,
+    ) -> None:
+        self._database = database
+        self._journal = journal
+        self._blobs = blobs
+        self._vault = vault
+        self._source = source
+        self._search = VaultSearch(vault)
+        self._ledger = Ledger(database, journal, actor="service:killswitch")
+
+    async def pull(self, scope: Scope, target: str, *, reason: str, by: str) -> KillReport:
+        """Stop a call, run, agent or tool, and end every lease in its reach.
+
+        `by` says who: account:<id> or operator:<name>. Raises InvalidInput without a reason or target, Refused for
+        everything (which takes two people: `ask_for_everything` and `confirm`).
+        """
+        if scope is Scope.EVERYTHING:
+            raise Refused(
+                "Stopping everything takes two people.",
+                not_done="Nothing was stopped.",
+                next_step="Ask for it, and have someone else confirm.",
+            )
+        _check_words(target, reason)
+        stop_id = await self._write_stop(scope, target, reason, asked_by=by, pulled_by=by)
+        return await self._end_all(stop_id, scope, target)
+
+    async def ask_for_everything(self, *, reason: str, by: str) -> str:
+        """Ask to stop everything; returns the id that someone else must confirm. Nothing is stopped yet."""
+        _check_words(_EVERYTHING_TARGET, reason)
+        return await self._write_stop(Scope.EVERYTHING, _EVERYTHING_TARGET, reason, asked_by=by, pulled_by=None)
+
+    async def confirm(self, stop_id: str, *, by: str) -> KillReport:
+        """The second person stops everything. Raises Refused when they are the first one, Conflict when it was done."""
+        async with self._database.transaction() as session:
+            row = await session.get(StopRecord, stop_id, with_for_update=True)
+            if row is None:
+                raise NotFound(f"There is no request {stop_id}.", not_done="Nothing was stopped.")
+            if row.pulled_at is not None or row.lifted_at is not None:
+                raise Conflict(f"The request {stop_id} was settled already.", not_done="Nothing was stopped.")
+            if row.asked_by == by:
+                raise Refused(
+                    "The one who asked to stop everything cannot confirm it.",
+                    not_done="Nothing was stopped.",
+                    next_step="Have someone else confirm it.",
+                )
+            row.pulled_by, row.pulled_at = by, now()
+        return await self._end_all(stop_id, Scope.EVERYTHING, _EVERYTHING_TARGET)
+
+    async def lift(self, stop_id: str, *, by: str) -> None:
+        """Let what was stopped go on with new leases. Raises NotFound, and Conflict when it is not in force."""
+        async with self._database.transaction() as session:
+            row = await session.get(StopRecord, stop_id, with_for_update=True)
+            if row is None:
+                raise NotFound(f"There is no kill switch {stop_id}.", not_done="Nothing was lifted.")
+            if row.lifted_at is not None:
+                raise Conflict(f"{stop_id} was lifted already.", not_done="Nothing was changed.")
+            row.lifted_by, row.lifted_at = by, now()
+            scope, target = row.scope, row.target
+        if scope == Scope.AGENT and not await self._still_stopped(scope, target):
+            await self._set_agent(target, disabled=False)
+
+    async def _end_all(self, stop_id: str, scope: Scope, target: str) -> KillReport:
+        started = time.monotonic()
+        await self._shut_door(scope, target)
+        ended, unrevocable = 0, 0
+        proven = False
+        while not proven and time.monotonic() - started < _PATIENCE_SECONDS:
+            living = await self._living(scope, target)
+            results = await self._end_rows(living)
+            ended += sum(results)
+            unrevocable += sum(done for row, done in zip(living, results, strict=True) if irrevocable(row.kind))
+            proven = await self._end_run_tokens(scope, target) and not await self._living(scope, target)
+            if not proven:
+                await asyncio.sleep(_ROUND_SECONDS)
+        report = KillReport(
+            stop_id=stop_id,
+            scope=scope,
+            target=target,
+            leases=ended,
+            irrevocable=unrevocable,
+            proven=proven,
+            seconds=round(time.monotonic() - started, 3),
+        )
+        await self._tell(report)
+        return report
+
+    async def _shut_door(self, scope: Scope, target: str) -> None:
+        """What Vault itself can refuse from now on, before anything is ended one by one."""
+        if scope is Scope.AGENT:
+            await self._set_agent(target, disabled=True)
+        if scope is Scope.EVERYTHING:
+            for role in await self._vault.list("sys/leases/lookup/database/creds"):
+                path = f"sys/leases/revoke-prefix/database/creds/{role.strip('/')}"
+                await self._vault.write(path, {"sync": False})
+
+    async def _set_agent(self, agent: str, *, disabled: bool) -> None:
+        """Every token of the agent stops working at once; agents Vault does not know are stopped by our own record."""
+        path = f"identity/entity/name/agent-{agent}"
+        try:
+            await self._vault.read(path)
+        except VaultRefused as refused:
+            if refused.context.get("status") != 404:
+                raise
+            return
+        await self._vault.write(path, {"disabled": disabled})
+
+    async def _living(self, scope: Scope, target: str) -> Sequence[LeaseRecord]:
+        async with self._database.read() as session:
+            rows = await session.scalars(
+                select(LeaseRecord).where(LeaseRecord.state.in_(LIVING), _in_reach(scope, target))
+            )
+            return rows.all()
+
+    async def _end_rows(self, rows: Sequence[LeaseRecord]) -> list[bool]:
+        """Which of them are ended and proven gone now."""
+        if any(row.accessor is None for row in rows):
+            by_lease = {token.meta.get("lease_id"): token.accessor for token in await self._search.tokens()}
+            for row in rows:
+                row.accessor = row.accessor or by_lease.get(row.lease_id)
+        at_once = asyncio.Semaphore(_AT_ONCE)
+
+        async def end(row: LeaseRecord) -> bool:
+            async with at_once:
+                return await self._end_row(row)
+
+        return list(await asyncio.gather(*(end(row) for row in rows)))
+
+    async def _end_row(self, row: LeaseRecord) -> bool:
+        if row.accessor is None:
+            return False  # its worker is about to mint it, will see the stop and end it itself
+        revoked_at = now()
+        try:
+            await self._source.revoke(row.accessor, row.vault_leases)
+            if not await self._source.verify_gone(row.accessor, row.vault_leases):
+                return False
+        except OverseenError as error:
+            _log.warning("lease %s is not proven gone yet: %s", row.lease_id, error)
+            return False
+        if row.state == LeaseState.INTENT:
+            return (
+                False  # a credential fetched with that token may be unknown to us; its worker or the sweeper closes it
+            )
+        state = LeaseState.IRREVOCABLE if irrevocable(row.kind) else LeaseState.CLOSED
+        closed = await self._ledger.closed([row.lease_id], reason="killed", revoked_at=revoked_at, state=state)
+        return bool(closed)
+
+    async def _end_run_tokens(self, scope: Scope, target: str) -> bool:
+        """Runs and everything: the tokens above all calls. Whether none is left."""
+        if scope not in (Scope.RUN, Scope.EVERYTHING):
+            return True
+        reach = RunTokenRecord.run_id == target if scope is Scope.RUN else true()
+        async with self._database.read() as session:
+            rows = (await session.scalars(select(RunTokenRecord).where(RunTokenRecord.state != CLOSED, reach))).all()
+        ended = await asyncio.gather(
+            *(end_run_token(self._database, self._source, row, reason="killed") for row in rows if row.accessor)
+        )
+        return all(ended) and all(row.accessor for row in rows)
+
+    async def _write_stop(self, scope: Scope, target: str, reason: str, *, asked_by: str, pulled_by: str | None) -> str:
+        stop_id = new_id("stop")
+        async with self._database.transaction() as session:
+            reason_blob = await self._blobs.put(reason.encode(), "text/plain", session=session)
+            session.add(
+                StopRecord(
+                    stop_id=stop_id,
+                    scope=scope,
+                    target=target,
+                    reason_blob=reason_blob,
+                    asked_by=asked_by,
+                    pulled_by=pulled_by,
+                    pulled_at=now() if pulled_by else None,
+                )
+            )
+        return stop_id
+
+    async def _tell(self, report: KillReport) -> None:
+        async with self._database.transaction() as session:
+            row = await session.get_one(StopRecord, report.stop_id)
+            event = KillSwitchPulled(
+                scope=report.scope,
+                target=report.target,
+                reason_blob=row.reason_blob,
+                leases=report.leases,
+                proven_seconds=report.seconds,
+            )
+            await session.execute(
+                update(StopRecord)
+                .where(StopRecord.stop_id == report.stop_id)
+                .values(leases=report.leases, proven_at=now() if report.proven else None)
+            )
+            actor = row.pulled_by or row.asked_by
+            await self._journal.append(event, stream=SYSTEM, actor=actor, session=session)
+
+    async def _still_stopped(self, scope: str, target: str) -> bool:
+        async with self._database.read() as session:
+            return (
+                await session.scalar(
+                    select(StopRecord.stop_id)
+                    .where(StopRecord.scope == scope, StopRecord.target == target)
+                    .where(StopRecord.pulled_at.is_not(None), StopRecord.lifted_at.is_(None))
+                    .limit(1)
+                )
+            ) is not None
+
+
+def _in_reach(scope: Scope, target: str) -> ColumnElement[bool]:
+    columns = {
+        Scope.CALL: LeaseRecord.call_id,
+        Scope.RUN: LeaseRecord.run_id,
+        Scope.AGENT: LeaseRecord.agent,
+        Scope.TOOL: LeaseRecord.tool,
+    }
+    return true() if scope is Scope.EVERYTHING else columns[scope] == target
+
+
+def _check_words(target: str, reason: str) -> None:
+    if not target.strip() or len(target) > 80:
+        raise InvalidInput("A kill switch needs the name of what to stop.", not_done="Nothing was stopped.")
+    if not reason.strip():
+        raise InvalidInput("A kill switch needs a reason.", not_done="Nothing was stopped.")

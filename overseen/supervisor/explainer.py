@@ -1,0 +1,88 @@
+"""Asks a model to put a decision into words. What holds is decided by `explanation`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from overseen.domain.facts import Fact
+from overseen.domain.outcomes import BoundaryVerdict, Ruling
+from overseen.errors import OverseenError
+from overseen.models.types import ModelPort, ModelRequest
+from overseen.prompts import PromptLibrary, UntrustedText
+from overseen.supervisor.explanation import (
+    check_explanation,
+    explanation_facts,
+    explanation_input,
+    explanation_schema,
+    explanation_text,
+    rules_explanation,
+)
+from overseen.supervisor.playbook import Playbook
+
+_MOST_TOKENS = 280
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """Why it was decided so. `author` is model or rules; `problems` say why a model's words were not used."""
+
+    text: str
+    cited_facts: tuple[str, ...]
+    author: str
+    problems: tuple[str, ...] = ()
+
+
+class Explainer:
+    """Explains rulings with one model call; falls back to the rules' own words."""
+
+    def __init__(self, models: ModelPort, prompts: PromptLibrary) -> None:
+        self._models = models
+        self._prompts = prompts
+
+    async def explain(
+        self,
+        playbook: Playbook,
+        *,
+        facts: Mapping[str, Fact],
+        ruling: Ruling,
+        boundary: BoundaryVerdict,
+        run_id: str,
+        region: str,
+    ) -> Explanation:
+        """The explanation. Errors that trying again may mend are raised; others lead to the rules' own words."""
+        told = {name: fact for name, fact in facts.items() if fact.value is not None}
+        prompt = self._prompts.get("supervisor/explain")
+        messages = prompt.messages(
+            {"goal": playbook.goal},
+            # Facts quote outsiders, so all of it goes in as something to read.
+            [UntrustedText(label="case", text=explanation_input(told, ruling, boundary))],
+        )
+        try:
+            answer = await self._models.complete(
+                ModelRequest(
+                    run_id=run_id,
+                    step_id="explain",
+                    agent="supervisor",
+                    purpose="explain",
+                    messages=messages,
+                    schema=explanation_schema(told),
+                    max_tokens=_MOST_TOKENS,
+                    region=region,
+                    prompt=prompt.reference,
+                )
+            )
+        except OverseenError as error:
+            if error.retryable:
+                raise
+            return self._by_rules(told, ruling, boundary, (error.message,))
+        if problems := check_explanation(answer.data, told, ruling, boundary):
+            return self._by_rules(told, ruling, boundary, problems)
+        return Explanation(
+            text=explanation_text(answer.data), cited_facts=explanation_facts(answer.data), author="model"
+        )
+
+    @staticmethod
+    def _by_rules(
+        facts: Mapping[str, Fact], ruling: Ruling, boundary: BoundaryVerdict, problems: tuple[str, ...]
+    ) -> Explanation:
+        text = rules_explanation(facts, ruling, boundary)
+        return Explanation(text=text, cited_facts=tuple(facts), author="rules", problems=problems)

@@ -1,0 +1,121 @@
+"""The journal on a real PostgreSQL: order, following, closing, and what verify must find."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from overseen.errors import Conflict
+from overseen.journal import SYSTEM, Journal, events, verify
+from overseen.store import Database
+
+RUN = "run_1"
+WHO = "worker:1"
+
+
+def started(number: int) -> events.StepStarted:
+    return events.StepStarted(step_id=f"s{number}", agent="extractor")
+
+
+@pytest.fixture
+def journal(database: Database) -> Journal:
+    return Journal(database)
+
+
+async def fill(journal: Journal, count: int, stream: str = RUN) -> None:
+    for number in range(count):
+        await journal.append(started(number), stream=stream, actor=WHO)
+
+
+async def close(journal: Journal, database: Database, stream: str = RUN) -> None:
+    async with database.transaction() as session:
+        await journal.close_chain(stream, signature=None, actor=WHO, session=session)
+
+
+async def tamper(database: Database, statement: str) -> None:
+    async with database.transaction() as session:
+        await session.execute(text(statement))
+
+
+async def test_entries_written_at_once_form_one_chain(journal: Journal) -> None:
+    await asyncio.gather(*(journal.append(started(number), stream=RUN, actor=WHO) for number in range(12)))
+    assert [entry.sequence for entry in await journal.entries(RUN)] == list(range(1, 13))
+    assert (await verify(journal)).holds
+
+
+async def test_what_must_be_told_once_is_told_once(journal: Journal) -> None:
+    first = await journal.append(started(1), stream=RUN, actor=WHO, once="step:1")
+    again = await journal.append(started(1), stream=RUN, actor="worker:2", once="step:1")
+    assert again == first
+    assert len(await journal.entries(RUN)) == 1
+
+
+async def test_an_entry_of_a_transaction_that_failed_does_not_exist(journal: Journal, database: Database) -> None:
+    with pytest.raises(RuntimeError):
+        async with database.transaction() as session:
+            await journal.append(started(1), stream=RUN, actor=WHO, session=session)
+            raise RuntimeError
+    assert await journal.entries(RUN) == []
+
+
+async def test_a_closed_chain_takes_nothing_more(journal: Journal, database: Database) -> None:
+    await fill(journal, 2)
+    await close(journal, database)
+    with pytest.raises(Conflict):
+        await journal.append(started(3), stream=RUN, actor=WHO)
+    assert (await journal.entries(SYSTEM))[-1].payload["run_id"] == RUN
+
+
+async def test_a_follower_sees_every_entry_once_and_in_order(journal: Journal) -> None:
+    await fill(journal, 3)
+    seen: list[int] = []
+
+    async def follow() -> None:
+        async for entry in journal.follow(RUN, after=1):
+            seen.append(entry.sequence)
+            if entry.sequence == 8:
+                return
+
+    following = asyncio.create_task(follow())
+    await fill(journal, 5)
+    await asyncio.wait_for(following, 10)
+    assert seen == [2, 3, 4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize(
+    ("statement", "sequence"),
+    [
+        ("""UPDATE journal SET payload = '{"step_id": "s2", "agent": "extractoR"}' WHERE sequence = 3""", 3),
+        ("UPDATE journal SET at = at + interval '1 microsecond' WHERE sequence = 3", 3),
+        ("UPDATE journal SET actor = 'worker:2' WHERE sequence = 3", 3),
+        ("UPDATE journal SET hash = repeat('0', 64) WHERE sequence = 3", 3),
+        ("DELETE FROM journal WHERE sequence = 3", 4),
+        ("DELETE FROM journal WHERE sequence >= 3", 3),
+    ],
+)
+async def test_verify_names_the_entry_that_was_tampered_with(
+    journal: Journal, database: Database, statement: str, sequence: int
+) -> None:
+    await fill(journal, 5)
+    assert (await verify(journal)).holds
+    await tamper(database, statement + f" AND stream = '{RUN}'")
+    found = await verify(journal)
+    assert found.breaks[0].stream == RUN
+    assert found.breaks[0].sequence == sequence
+
+
+async def test_a_run_that_vanished_whole_is_missed_by_its_anchor(journal: Journal, database: Database) -> None:
+    await fill(journal, 2)
+    await close(journal, database)
+    await tamper(database, f"DELETE FROM journal WHERE stream = '{RUN}'")
+    await tamper(database, f"DELETE FROM journal_heads WHERE stream = '{RUN}'")
+    assert [found.stream for found in (await verify(journal)).breaks] == [RUN]
+
+
+async def test_a_chain_rewritten_whole_differs_from_its_anchor(journal: Journal, database: Database) -> None:
+    await fill(journal, 2)
+    await close(journal, database)
+    await tamper(database, f"DELETE FROM journal WHERE stream = '{RUN}'")
+    await tamper(database, f"DELETE FROM journal_heads WHERE stream = '{RUN}'")
+    await fill(journal, 2)
+    assert not (await verify(journal)).holds

@@ -1,0 +1,173 @@
+"""A pulled kill switch ends every lease in its reach, proves it, and keeps new ones from being made."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from overseen.errors import Conflict, InvalidInput, Refused
+from overseen.journal import SYSTEM, Journal
+from overseen.secrets.broker import LeaseBroker
+from overseen.secrets.credentials import VaultCredentials
+from overseen.secrets.errors import Stopped
+from overseen.secrets.kill import KillSwitch, Scope
+from overseen.secrets.stops import Stops
+from overseen.secrets.vault_client import VaultClient
+from overseen.settings import ResourceSettings
+from overseen.store import Database, PostgresBlobStore, load_blob_key
+from tests.contract.secrets.conftest import READ, WRITE, make_call
+from tests.contract.secrets.test_broker import leased_roles, rows
+from tests.stack_fixtures import Insurer
+
+BY = "account:auditor"
+
+
+@pytest.fixture
+def kill_switch(
+    database: Database,
+    journal: Journal,
+    killswitch: VaultClient,
+    resources: dict[str, ResourceSettings],
+    tmp_path: Path,
+) -> KillSwitch:
+    return KillSwitch(
+        database=database,
+        journal=journal,
+        blobs=PostgresBlobStore(database, load_blob_key(tmp_path / "keys")),
+        vault=killswitch,
+        source=VaultCredentials(killswitch, resources),
+    )
+
+
+@pytest_asyncio.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as opened:
+        yield opened
+
+
+async def test_a_killed_run_is_proven_gone_in_under_a_second(
+    kill_switch: KillSwitch, broker: LeaseBroker, database: Database, insurer: Insurer, stack: AsyncExitStack
+) -> None:
+    run_id = make_call().run_id
+    for grants in ([READ], [READ], [WRITE], []):
+        await stack.enter_async_context(broker.lease(make_call(run_id=run_id), grants, wall_seconds=30))
+    report = await kill_switch.pull(Scope.RUN, run_id, reason="it misbehaves", by=BY)
+    assert report.proven
+    assert report.leases == 4
+    assert report.seconds < 1.0
+    assert {row.reason for row in await rows(database)} == {"killed"}
+    assert await leased_roles(insurer) == []
+
+
+async def test_a_killed_run_gets_no_new_lease(kill_switch: KillSwitch, broker: LeaseBroker, database: Database) -> None:
+    call = make_call()
+    await kill_switch.pull(Scope.RUN, call.run_id, reason="it misbehaves", by=BY)
+    with pytest.raises(Stopped):
+        async with broker.lease(make_call(run_id=call.run_id), [READ], wall_seconds=30):
+            raise AssertionError("the block was entered")
+    assert await Stops(database).is_stopped(call.run_id, call.agent, call.tool)
+    assert await Stops(database).stopped(call) == f"The run {call.run_id} was stopped by a kill switch."
+
+
+async def test_other_runs_go_on(kill_switch: KillSwitch, broker: LeaseBroker, database: Database) -> None:
+    await kill_switch.pull(Scope.RUN, make_call().run_id, reason="it misbehaves", by=BY)
+    async with broker.lease(make_call(), [READ], wall_seconds=30):
+        pass
+    assert (await rows(database))[-1].state == "closed"
+
+
+async def test_a_lease_that_is_being_issued_when_its_run_is_killed_is_never_handed_out(
+    kill_switch: KillSwitch, broker: LeaseBroker, database: Database, insurer: Insurer
+) -> None:
+    run_id = make_call().run_id
+    entered: list[str] = []
+
+    async def work() -> None:
+        async with broker.lease(make_call(run_id=run_id), [READ], wall_seconds=30) as lease:
+            entered.append(lease.lease_id)
+            await asyncio.sleep(30)
+
+    calls = [asyncio.create_task(work()) for _ in range(12)]
+    await asyncio.sleep(0.15)
+    report = await kill_switch.pull(Scope.RUN, run_id, reason="it misbehaves", by=BY)
+    assert report.proven
+    in_time = list(entered)
+    for task in calls:
+        task.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    await broker.drain()
+    assert entered == in_time
+    assert {row.state for row in await rows(database)} <= {"closed", "refused"}
+    assert await leased_roles(insurer) == []
+
+
+async def test_a_killed_agent_is_shut_off_in_vault_until_it_is_lifted(
+    kill_switch: KillSwitch, broker: LeaseBroker, killswitch: VaultClient, stack: AsyncExitStack
+) -> None:
+    await stack.enter_async_context(broker.lease(make_call(agent="extractor"), [READ], wall_seconds=30))
+    report = await kill_switch.pull(Scope.AGENT, "extractor", reason="it was fooled", by=BY)
+    try:
+        assert report.proven
+        assert (await killswitch.read("identity/entity/name/agent-extractor"))["data"]["disabled"]
+        with pytest.raises(Stopped):
+            async with broker.lease(make_call(agent="extractor"), [], wall_seconds=30):
+                raise AssertionError("the block was entered")
+    finally:
+        await kill_switch.lift(report.stop_id, by=BY)
+    entity = (await killswitch.read("identity/entity/name/agent-extractor"))["data"]
+    assert not entity["disabled"]
+    assert entity["metadata"] == {"agent": "extractor"}
+    async with broker.lease(make_call(agent="extractor"), [READ], wall_seconds=30):
+        pass
+
+
+@pytest.mark.parametrize("scope", [Scope.CALL, Scope.TOOL])
+async def test_a_killed_call_or_tool_is_proven_gone(
+    scope: Scope, kill_switch: KillSwitch, broker: LeaseBroker, database: Database, stack: AsyncExitStack
+) -> None:
+    call, other = make_call(tool="pay_settlement"), make_call()
+    await stack.enter_async_context(broker.lease(call, [READ], wall_seconds=30))
+    await stack.enter_async_context(broker.lease(other, [READ], wall_seconds=30))
+    target = call.call_id if scope is Scope.CALL else call.tool
+    assert (await kill_switch.pull(scope, target, reason="looks wrong", by=BY)).leases == 1
+    assert {row.call_id: row.state for row in await rows(database)} == {
+        call.call_id: "closed",
+        other.call_id: "issued",
+    }
+
+
+async def test_everything_takes_two_people(
+    kill_switch: KillSwitch, broker: LeaseBroker, insurer: Insurer, stack: AsyncExitStack
+) -> None:
+    await stack.enter_async_context(broker.lease(make_call(), [READ], wall_seconds=30))
+    with pytest.raises(Refused):
+        await kill_switch.pull(Scope.EVERYTHING, "*", reason="fire", by=BY)
+    stop_id = await kill_switch.ask_for_everything(reason="fire", by=BY)
+    with pytest.raises(Refused):
+        await kill_switch.confirm(stop_id, by=BY)
+    assert await leased_roles(insurer) != []
+    report = await kill_switch.confirm(stop_id, by="account:operator")
+    assert report.proven
+    assert await leased_roles(insurer) == []
+    with pytest.raises(Stopped):
+        async with broker.lease(make_call(), [], wall_seconds=30):
+            raise AssertionError("the block was entered")
+    with pytest.raises(Conflict):
+        await kill_switch.confirm(stop_id, by="account:operator")
+
+
+async def test_a_switch_needs_a_reason(kill_switch: KillSwitch, database: Database) -> None:
+    call = make_call()
+    with pytest.raises(InvalidInput):
+        await kill_switch.pull(Scope.RUN, call.run_id, reason=" ", by=BY)
+    assert not await Stops(database).is_stopped(call.run_id, call.agent, call.tool)
+
+
+async def test_the_journal_says_who_pulled_it(kill_switch: KillSwitch, journal: Journal) -> None:
+    await kill_switch.pull(Scope.TOOL, "pay_settlement", reason="looks wrong", by=BY)
+    entry = (await journal.entries(SYSTEM))[-1]
+    assert (entry.kind, entry.actor) == ("KillSwitchPulled", BY)
+    assert "looks wrong" not in str(entry.payload)

@@ -1,0 +1,186 @@
+"""What workers that died leave behind is ended and proven gone."""
+
+import asyncio
+import os
+import signal
+import sys
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from overseen.domain.identifiers import new_id
+from overseen.journal import Journal
+from overseen.secrets.broker import LeaseBroker
+from overseen.secrets.credentials import VaultCredentials
+from overseen.secrets.grants import Asked
+from overseen.secrets.run_tokens import RunTokens
+from overseen.secrets.sweeper import Sweeper
+from overseen.secrets.vault_client import VaultClient
+from overseen.secrets.vault_search import VaultSearch
+from overseen.settings import ResourceSettings, Settings
+from overseen.store import Database
+from overseen.store.tables import LeaseRecord, RunTokenRecord, now
+from tests.contract.secrets.conftest import READ, Liveness, make_call
+from tests.contract.secrets.test_broker import leased_roles, rows
+from tests.stack_fixtures import Insurer
+
+WORKER = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from overseen.journal import Journal
+from overseen.secrets.broker import LeaseBroker
+from overseen.secrets.connect import broker_vault
+from overseen.secrets.credentials import VaultCredentials
+from overseen.settings import ResourceSettings, VaultSettings
+from overseen.store import Database
+from tests.contract.secrets.conftest import READ, make_call
+
+point = sys.argv[1]
+
+def die(*arguments, **named):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+async def main():
+    settings = VaultSettings.model_validate_json(sys.stdin.readline())
+    resources = {"insurer": ResourceSettings.model_validate_json(sys.stdin.readline())}
+    database = Database(sys.stdin.readline().strip())
+    vault = broker_vault(settings)
+    source = VaultCredentials(vault, resources)
+    broker = LeaseBroker(
+        database=database, journal=Journal(database), vault=vault, source=source, worker_id="worker-doomed"
+    )
+    async with broker.lease(make_call(run_id="run_doomed"), [READ], wall_seconds=30):
+        pass  # the run's token is there now
+    if point == "intent":
+        source.mint = die
+    elif point == "minted":
+        source.fetch = die
+    elif point == "fetched":
+        broker._ledger.issued = die
+    elif point == "revoked":
+        broker._ledger.closed = die
+    async with broker.lease(make_call(run_id="run_doomed"), [READ], wall_seconds=30):
+        if point == "issued":
+            die()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def liveness() -> Liveness:
+    return Liveness()
+
+
+@pytest.fixture
+def sweeper(
+    database: Database,
+    journal: Journal,
+    killswitch: VaultClient,
+    resources: dict[str, ResourceSettings],
+    liveness: Liveness,
+) -> Sweeper:
+    return Sweeper(
+        database=database,
+        journal=journal,
+        source=VaultCredentials(killswitch, resources),
+        search=VaultSearch(killswitch),
+        liveness=liveness,
+        resources=resources,
+    )
+
+
+async def age(database: Database, seconds: float) -> None:
+    """As if all that is in the ledger had been asked for `seconds` ago."""
+    for table in (LeaseRecord, RunTokenRecord):
+        async with database.transaction() as session:
+            await session.execute(update(table).values(asked_at=table.asked_at - timedelta(seconds=seconds)))
+
+
+@pytest.mark.parametrize("point", ["intent", "minted", "fetched", "issued", "revoked"])
+async def test_a_worker_killed_between_intent_and_close_leaves_nothing(
+    point: str, sweeper: Sweeper, liveness: Liveness, database: Database, settings: Settings, insurer: Insurer
+) -> None:
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", WORKER, point, stdin=asyncio.subprocess.PIPE, cwd=os.getcwd()
+    )
+    vault = settings.vault
+    shown = vault.model_dump(mode="json") | {
+        "secret_id": vault.secret_id.get_secret_value() if vault.secret_id else None,
+        "killswitch_secret_id": None,
+    }
+    lines = [
+        type(vault).model_validate(shown).model_dump_json().replace('"**********"', f'"{shown["secret_id"]}"'),
+        settings.resources["insurer"].model_dump_json(),
+        database.engine.url.render_as_string(hide_password=False),
+    ]
+    await worker.communicate("\n".join([*lines, ""]).encode())
+    assert worker.returncode == -signal.SIGKILL
+    assert (await rows(database))[-1].state in {"intent", "issued"}
+
+    liveness.dead.add("worker-doomed")
+    await age(database, 11)
+    report = await sweeper.sweep()
+
+    assert report.remaining == ()
+    assert [row.state for row in await rows(database)] == ["closed", "closed"]
+    assert await leased_roles(insurer) == []
+    assert report.run_tokens_closed == 1
+    async with database.read() as session:
+        assert set((await session.scalars(select(RunTokenRecord.state))).all()) == {"closed"}
+
+
+async def test_leases_of_living_workers_are_left_alone(
+    sweeper: Sweeper, broker: LeaseBroker, database: Database
+) -> None:
+    async with broker.lease(make_call(), [READ], wall_seconds=30):
+        report = await sweeper.sweep()
+        assert report.closed == ()
+        assert (await rows(database))[0].state == "issued"
+
+
+async def test_an_overdue_lease_of_a_living_worker_is_ended(
+    sweeper: Sweeper, broker: LeaseBroker, database: Database, insurer: Insurer
+) -> None:
+    async with broker.lease(make_call(), [READ], wall_seconds=30):
+        async with database.transaction() as session:
+            await session.execute(update(LeaseRecord).values(expires_at=now() - timedelta(seconds=6)))
+        await sweeper.sweep()
+        assert (await rows(database))[0].reason == "swept_overdue"
+        assert await leased_roles(insurer) == []
+
+
+async def test_a_token_minted_after_its_lease_was_closed_is_ended(
+    sweeper: Sweeper,
+    broker: LeaseBroker,
+    database: Database,
+    vault: VaultClient,
+    resources: dict[str, ResourceSettings],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("overseen.secrets.sweeper.UNSEEN_SECONDS", -1.0)
+    call = make_call()
+    async with broker.lease(call, [], wall_seconds=30) as lease:
+        pass
+    source = VaultCredentials(vault, resources)
+    parent = await RunTokens(database, vault, source, worker_id="worker-1").token(call.run_id, for_seconds=60)
+    late = await source.mint(Asked(lease_id=lease.lease_id, call=call, grant=None, ttl_seconds=30), parent)
+    assert (await sweeper.sweep()).strays_ended == 1
+    assert await source.verify_gone(late.accessor, ())
+
+
+async def test_tokens_of_another_house_are_left_alone(
+    sweeper: Sweeper,
+    database: Database,
+    vault: VaultClient,
+    resources: dict[str, ResourceSettings],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("overseen.secrets.sweeper.UNSEEN_SECONDS", -1.0)
+    call = make_call()
+    source = VaultCredentials(vault, resources)
+    parent = await RunTokens(database, vault, source, worker_id="worker-1").token(call.run_id, for_seconds=60)
+    theirs = await source.mint(Asked(lease_id=new_id("lease"), call=call, grant=None, ttl_seconds=30), parent)
+    assert (await sweeper.sweep()).strays_ended == 0
+    assert not await source.verify_gone(theirs.accessor, ())
