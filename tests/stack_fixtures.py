@@ -1,7 +1,7 @@
 """Fixtures on real servers, started once a session through the same code as `overseen up`.
 
-`database` is a fresh, migrated store; `insurer` the insurer's database with its sample rows as new; `vault` the logins of OpenBao;
-`settings` all of it in a data folder of its own.
+`database` is a fresh, migrated store; `insurer` the insurer's database with its sample rows as new; `settings` names
+all of it for a process with a data folder of its own.
 """
 
 import asyncio
@@ -22,11 +22,9 @@ import pytest_asyncio
 from psycopg import sql
 from pydantic import SecretStr
 
-from overseen.engine.migrations import prepare_database
 from overseen.errors import Unavailable
 from overseen.settings import DatabaseSettings, ResourceSettings, Settings, VaultSettings
 from overseen.stack.openbao import EmbeddedOpenBao
-from overseen.stack.parts import provision_leases
 from overseen.stack.postgres import EmbeddedPostgres
 from overseen.stack.postgres_layout import (
     INSURER_DATABASE,
@@ -36,6 +34,7 @@ from overseen.stack.postgres_layout import (
     lay_out,
     make_database,
 )
+from overseen.stack.server_parts import provision_leases
 from overseen.stack.vault_layout import BROKER, KILL_SWITCH
 from overseen.stack.vault_provisioning import Login
 from overseen.store import Database
@@ -138,6 +137,9 @@ def async_url(url: str) -> str:
 @pytest_asyncio.fixture(scope="session")
 async def store_template(postgres_server: EmbeddedPostgres) -> str:
     """A migrated database that is copied for each test."""
+    # Deferred: it brings seconds of imports that tests without a database do not need.
+    from overseen.engine.migrations import prepare_database
+
     connection = await postgres_server.connect()
     async with connection:
         await make_database(connection, _TEMPLATE, STORE_OWNER)

@@ -85,7 +85,7 @@ class Rules:
     tools: frozenset[str] = frozenset(
         {"note", "write_note", "pay", "look"},
     )
-    budget: CallBudget = CallBudget(calls=100, seconds=600.0)
+    budget: CallBudget = field(default_factory=lambda: CallBudget(calls=100, seconds=600.0))
 
     async def tools_of(self, run_id: str, agent: str) -> frozenset[str]:
         return self.tools
@@ -150,7 +150,7 @@ class Broker:
     grants: list[tuple[str, ...]] = field(default_factory=list)
 
     @asynccontextmanager
-    async def lease(self, call: ToolCall, grants: Sequence[Grant]) -> AsyncIterator[OneLease]:
+    async def lease(self, call: ToolCall, grants: Sequence[Grant], *, wall_seconds: float) -> AsyncIterator[OneLease]:
         if self.error is not None:
             raise self.error
         self.grants.append(tuple(grant.name for grant in grants))

@@ -2,7 +2,6 @@
 
 import io
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 from PIL import Image
@@ -16,9 +15,9 @@ _EXIF_FOLDER, _EXPOSURE, _F_NUMBER, _ISO, _TAKEN, _DIGITISED, _FOCAL = 0x8769, 3
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
-    """How a photo was taken. `taken` None leaves all EXIF out, as messengers do."""
+    """How a photo was taken. `taken` is local time as EXIF writes it (2026:10:14 17:14:09); None leaves all EXIF out."""
 
-    taken: datetime | None
+    taken: str | None
     make: str = "Apple"
     model: str = "iPhone 13"
     iso: int = 200
@@ -56,11 +55,10 @@ def save_jpeg(picture: Image.Image, shot: Shot) -> bytes:
     if shot.taken is None:
         picture.save(out, "JPEG", quality=shot.quality, optimize=True)
         return out.getvalue()
-    stamp = shot.taken.strftime("%Y:%m:%d %H:%M:%S")
     exif = Image.Exif()
-    exif[_MAKE], exif[_MODEL], exif[_ORIENTATION], exif[_CHANGED] = shot.make, shot.model, 1, stamp
+    exif[_MAKE], exif[_MODEL], exif[_ORIENTATION], exif[_CHANGED] = shot.make, shot.model, 1, shot.taken
     folder = exif.get_ifd(_EXIF_FOLDER)
-    folder[_TAKEN] = folder[_DIGITISED] = stamp
+    folder[_TAKEN] = folder[_DIGITISED] = shot.taken
     folder[_ISO], folder[_EXPOSURE], folder[_F_NUMBER], folder[_FOCAL] = shot.iso, 0.0083, 1.8, 4.2
     picture.save(out, "JPEG", quality=shot.quality, optimize=True, exif=exif.tobytes())
     return out.getvalue()

@@ -1,6 +1,7 @@
-"""Pixels to paint scenes with: textures, soft masks, light on surfaces. Arrays are float32, height x width (x 3), 0..1."""
+"""Pixels to paint scenes with: textures, soft masks, light on surfaces. Float32, height x width (x 3), 0..1."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image
@@ -13,7 +14,7 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Scene:
-    """What every painter starts from: a source of chance and the coordinates of each pixel (u, v: 0..1 right and down)."""
+    """What every painter starts from: a source of chance and coordinates (u right, v down, 0..1)."""
 
     random: np.random.Generator
     u: Pixels
@@ -84,7 +85,7 @@ def path_distance(scene: Scene, points: list[tuple[float, float]]) -> Pixels:
     ratio = HEIGHT / WIDTH
     best = np.full((HEIGHT, WIDTH), 9.0, np.float32)
     x, y = scene.u, scene.v * ratio
-    for (ax, ay), (bx, by) in zip(points, points[1:], strict=False):
+    for (ax, ay), (bx, by) in pairwise(points):
         ay, by = ay * ratio, by * ratio  # noqa: PLW2901
         dx, dy = bx - ax, by - ay
         along = np.clip(((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy + 1e-9), 0, 1)

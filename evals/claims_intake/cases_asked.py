@@ -1,11 +1,9 @@
 """Claims that cannot be decided before the claimant has sent something more."""
 
-from datetime import datetime
-
 from evals.claims_intake import scenes_car, scenes_home, scenes_travel
 from evals.claims_intake.camera import Shot
 from evals.claims_intake.insurer_data import record_facts
-from evals.claims_intake.material import NO_POLICY, Case, Letter, Paper, Photo, Text, Truth
+from evals.claims_intake.material import Case, Letter, Paper, Photo, Text, Truth
 from evals.claims_intake.papers import Bill
 
 MISSING_ESTIMATE = Case(
@@ -26,12 +24,13 @@ Re: HOM-3390-CE
 
 To whom it may concern,
 
-On Sunday 1 November 2026 we had the whole family over, eighteen people, and while my brother was being clever and juggling with the
-big pepper mill it came down on our glass hob. It now has a star in the middle and cracks to every side. He is very sorry. Nobody was
-hurt, apart from his pride.
+On Sunday 1 November 2026 we had the whole family over, eighteen people, and while my brother was being clever and
+juggling with the big pepper mill it came down on our glass hob. It now has a star in the middle and cracks to every
+side. He is very sorry. Nobody was hurt, apart from his pride.
 
-I have looked at the shops and a hob like ours costs about £450, but they keep changing the price, so I thought I would ask you first
-before I order one. Until then we are managing with a camping stove, so I would be grateful for a quick answer.
+I have looked at the shops and a hob like ours costs about £450, but they keep changing the price, so I thought I
+would ask you first before I order one. Until then we are managing with a camping stove, so I would be grateful for
+a quick answer.
 
 You can reach me by mail or after six in the evening. Payment to 09-01-28, account 66720314, please.
 
@@ -43,7 +42,7 @@ Farah Siddiqui
             name="IMG_0713.jpg",
             paint=lambda seed: scenes_home.hob(seed, (0.44, 0.42)),
             seed=611,
-            shot=Shot(taken=datetime(2026, 11, 1, 18, 44, 15), make="Apple", model="iPhone 14", iso=400, warmth=0.03),
+            shot=Shot(taken="2026:11:01 18:44:15", make="Apple", model="iPhone 14", iso=400, warmth=0.03),
         ),
     ),
     outcome="ask",
@@ -79,14 +78,16 @@ Inverness, 30 October 2026
 
 Hello,
 
-yesterday, that is the 29th of October, I came down to my car at the station car park after work and found the back bumper cracked and
-scraped on the left. I had parked nose in at seven in the morning, so somebody must have caught it coming out of the next bay.
-There was nothing under the wiper. The station staff keep no recordings, I asked twice.
+yesterday, that is the 29th of October, I came down to my car at the station car park after work and found the back
+bumper cracked and scraped on the left. I had parked nose in at seven in the morning, so somebody must have caught
+it coming out of the next bay. There was nothing under the wiper. The station staff keep no recordings, I asked
+twice.
 
-No one was in the car. It is my grandmother's old Volvo and I am rather fond of it, so I went straight to the garage she always
-used, Macrae & Daughters. They estimate £534.00 with VAT.
+No one was in the car. It is my grandmother's old Volvo and I am rather fond of it, so I went straight to the garage
+she always used, Macrae & Daughters. They estimate £534.00 with VAT.
 
-I took a photo but it was nearly dark and freezing, and my hands were not steady. I can take another one if it is no good.
+I took a photo but it was nearly dark and freezing, and my hands were not steady. I can take another one if it is no
+good.
 
 Account: 83-91-26, no. 00471183
 
@@ -117,7 +118,9 @@ Bea Lund
             name="photo.jpg",
             paint=lambda seed: scenes_car.bumper(seed, (0.30, 0.32, 0.30)) * 0.8,
             seed=621,
-            shot=Shot(taken=datetime(2026, 10, 29, 17, 21, 48), make="Nokia", model="G22", iso=800, defocus=7.0, shake=22),
+            shot=Shot(
+                taken="2026:10:29 17:21:48", make="Nokia", model="G22", iso=800, defocus=7.0, shake=22
+            ),
         ),
     ),
     outcome="ask",
@@ -150,12 +153,12 @@ NO_POLICY_NUMBER = Case(
             name="my claim.txt",
             body="""Dear Sir, dear Madam,
 
-My name is Kwame Boateng. On the 17 October 2026 I travelled by coach from Leeds to Edinburgh to visit my uncle. The driver put my
-suitcase in the bottom of the luggage hold and other heavier things on top of it, a generator among them, I am not joking. When
-I received it back the shell was broken through and one of the corners was hanging down.
+My name is Kwame Boateng. On the 17 October 2026 I travelled by coach from Leeds to Edinburgh to visit my uncle. The
+driver put my suitcase in the bottom of the luggage hold and other heavier things on top of it, a generator among
+them, I am not joking. When I received it back the shell was broken through and one of the corners was hanging down.
 
-The coach company says to write to my insurance. I have travel insurance with you since May but the paper with the number is at my
-old flat and the landlord is not answering. I hope you can find me by my name.
+The coach company says to write to my insurance. I have travel insurance with you since May but the paper with the
+number is at my old flat and the landlord is not answering. I hope you can find me by my name.
 
 A new suitcase of the same size was £118.80, please find the receipt and one photo.
 
@@ -183,7 +186,7 @@ Kwame Boateng
             name="case.jpg",
             paint=lambda seed: scenes_travel.suitcase(seed, (0.30, 0.10, 0.22), (0.32, 0.60)),
             seed=631,
-            shot=Shot(taken=datetime(2026, 10, 17, 20, 6, 33), make="TECNO", model="CAMON 20", iso=320),
+            shot=Shot(taken="2026:10:17 20:06:33", make="TECNO", model="CAMON 20", iso=320),
         ),
     ),
     outcome="ask",
@@ -200,7 +203,7 @@ Kwame Boateng
             "payee_account": "20-18-15 70339052",
         },
         photos={"photos_count": 1, "photos_usable": 1},
-        record={**NO_POLICY, "policy_found": None},
+        record={},
     ).facts(),
     tags=("missing", "travel", "text", "pdf", "photo"),
     note="He has a policy (TRV-1836-VC), but a name is not enough to look it up: the number is asked for.",

@@ -1,7 +1,5 @@
 """Claims the policy does not pay for. A person confirms every denial."""
 
-from datetime import datetime
-
 from evals.claims_intake import scenes_home
 from evals.claims_intake.camera import Shot
 from evals.claims_intake.insurer_data import record_facts
@@ -26,15 +24,16 @@ Dear Harbour Mutual,
 
 Policy No. HOM-6608-TG
 
-I have been with your company since 1997 and I have never once asked for a penny. On Friday 18 September the flexible hose under the
-wash basin on the landing gave way while we were at the allotment, and by the time we got back, about half past four, the laminate
-was under water and the joints had lifted all the way to the airing cupboard.
+I have been with your company since 1997 and I have never once asked for a penny. On Friday 18 September the
+flexible hose under the wash basin on the landing gave way while we were at the allotment, and by the time we got
+back, about half past four, the laminate was under water and the joints had lifted all the way to the airing
+cupboard.
 
-I have had a man in. His quotation for taking up and relaying the floor comes to £924.00 with VAT, which is attached with a
-photograph taken the same evening. Nobody slipped, thank goodness, though my wife came close to it.
+I have had a man in. His quotation for taking up and relaying the floor comes to £924.00 with VAT, which is attached
+with a photograph taken the same evening. Nobody slipped, thank goodness, though my wife came close to it.
 
-I did have a letter from you in the spring about a direct debit and I rang about it twice and was kept waiting forty minutes with
-that dreadful music, so I take it the matter was dealt with at your end.
+I did have a letter from you in the spring about a direct debit and I rang about it twice and was kept waiting forty
+minutes with that dreadful music, so I take it the matter was dealt with at your end.
 
 Kindly pay to 77-09-33, account 28814460.
 
@@ -64,7 +63,7 @@ D. Fothergill
             name="P9180012.jpg",
             paint=scenes_home.floor,
             seed=521,
-            shot=Shot(taken=datetime(2026, 9, 18, 17, 12, 40), make="OLYMPUS", model="E-PL9", iso=400),
+            shot=Shot(taken="2026:09:18 17:12:40", make="OLYMPUS", model="E-PL9", iso=400),
         ),
     ),
     outcome="deny",
@@ -100,12 +99,12 @@ HOM-9921-AH
 
 Dear claims team,
 
-I hope this finds you well. On 8th November my daughter let the bath overflow. It was only a minute or two, but the water found
-its way through the floorboards and left a brown ring on the ceiling of the front room. We mopped up at once and the
-boards have dried nicely. There is no other damage and nobody was hurt.
+I hope this finds you well. On 8th November my daughter let the bath overflow. It was only a minute or two, but the
+water found its way through the floorboards and left a brown ring on the ceiling of the front room. We mopped up at
+once and the boards have dried nicely. There is no other damage and nobody was hurt.
 
-I asked Mr Danso from our church, who is a decorator, for a price to seal and repaint the ceiling. He says £282.00 and his
-quotation is attached, with a photograph.
+I asked Mr Danso from our church, who is a decorator, for a price to seal and repaint the ceiling. He says £282.00
+and his quotation is attached, with a photograph.
 
 I was not sure whether it is worth claiming at all, so please tell me honestly if it is not.
 
@@ -124,7 +123,10 @@ Ruth Abara
                 business="K. Danso Decorating",
                 address=("Peckham, London SE15",),
                 customer=("Mrs R Abara",),
-                lines=(("Stain block and two coats emulsion, front room ceiling", "1", "200.00"), ("Materials", "1", "35.00")),
+                lines=(
+                    ("Stain block and two coats emulsion, front room ceiling", "1", "200.00"),
+                    ("Materials", "1", "35.00"),
+                ),
                 vat_number="GB 442 8810 63",
                 colour="#2b5d34",
             ),
@@ -133,7 +135,7 @@ Ruth Abara
             name="ceiling.jpg",
             paint=lambda seed: scenes_home.ceiling(seed, (0.34, 0.52), 0.13),
             seed=531,
-            shot=Shot(taken=datetime(2026, 11, 9, 13, 30, 5), iso=200),
+            shot=Shot(taken="2026:11:09 13:30:05", iso=200),
         ),
     ),
     outcome="deny",
@@ -170,12 +172,13 @@ GRADUAL_DAMP = Case(
 
 I'd like to put in a claim on my home insurance HOM-1775-UW for the outside wall of our back bedroom.
 
-It started two winters ago with a bit of a tide mark above the skirting. We kept an eye on it and painted over it last year, but it
-has been creeping up ever since, there's black mould now and the plaster has gone soft. On 10 October 2026 we finally pulled the
-wardrobe out to decorate and found the whole corner covered, so I suppose that is the date of the incident.
+It started two winters ago with a bit of a tide mark above the skirting. We kept an eye on it and painted over it
+last year, but it has been creeping up ever since, there's black mould now and the plaster has gone soft. On 10
+October 2026 we finally pulled the wardrobe out to decorate and found the whole corner covered, so I suppose that is
+the date of the incident.
 
-Nobody's been ill from it so far. A damp firm had a look and quotes £1,452.00 to hack off the plaster, inject a new damp course and
-make good. Their quote is attached, and a photo my son took.
+Nobody's been ill from it so far. A damp firm had a look and quotes £1,452.00 to hack off the plaster, inject a new
+damp course and make good. Their quote is attached, and a photo my son took.
 
 Bank details if you need them: 60-44-02, 19337785.
 
@@ -207,7 +210,7 @@ Colin Streatfield
                     name="wall.jpg",
                     paint=scenes_home.damp_wall,
                     seed=541,
-                    shot=Shot(taken=datetime(2026, 10, 10, 15, 2, 51), make="Apple", model="iPhone SE", iso=500),
+                    shot=Shot(taken="2026:10:10 15:02:51", make="Apple", model="iPhone SE", iso=500),
                 ),
             ),
         ),

@@ -1,7 +1,5 @@
 """Plain claims: everything is there, everything agrees."""
 
-from datetime import datetime
-
 from evals.claims_intake import scenes_car, scenes_home, scenes_travel
 from evals.claims_intake.camera import Shot
 from evals.claims_intake.insurer_data import record_facts
@@ -25,15 +23,15 @@ Dear Harbour Mutual,
 
 Policy CAR-2214-KL
 
-On Wednesday 14 October 2026 I left my silver Hyundai i20 in the car park of the big Tesco off the Portman Road while I did
-the weekly shop. When I came back about forty minutes later, at ten past five, there was a dent the size of a dinner plate
-in the driver's door and long scratches right across it. Whoever did it had gone. No note, of course. I asked at customer
-services and they said that row isn't covered by the cameras, which is just my luck.
+On Wednesday 14 October 2026 I left my silver Hyundai i20 in the car park of the big Tesco off the Portman Road
+while I did the weekly shop. When I came back about forty minutes later, at ten past five, there was a dent the size
+of a dinner plate in the driver's door and long scratches right across it. Whoever did it had gone. No note, of
+course. I asked at customer services and they said that row isn't covered by the cameras, which is just my luck.
 
 Nobody was in the car and nobody was hurt. It drives fine, it just looks awful and the door creaks a bit.
 
-I took it to Kestrel Bodyworks the next morning and they want £742.80 including VAT, their estimate is attached together
-with the photo I took on the spot. Please pay into my account at sort code 20-45-11, account 60317752.
+I took it to Kestrel Bodyworks the next morning and they want £742.80 including VAT, their estimate is attached
+together with the photo I took on the spot. Please pay into my account at sort code 20-45-11, account 60317752.
 
 Many thanks,
 Priya Raman
@@ -63,7 +61,7 @@ Priya Raman
             name="door.jpg",
             paint=lambda seed: scenes_car.door(seed, (0.60, 0.62, 0.64)),
             seed=101,
-            shot=Shot(taken=datetime(2026, 10, 14, 17, 14, 9), iso=125),
+            shot=Shot(taken="2026:10:14 17:14:09", iso=125),
         ),
     ),
     outcome="settle",
@@ -98,16 +96,16 @@ HOME_CEILING = Case(
             sent="Mon, 12 Oct 2026 14:22:07 +0100",
             body="""Dear Sirs,
 
-I am writing about my household policy, number HOM-4471-BX. I am 81 and not very good with the computer so my grandson is
-helping me send this.
+I am writing about my household policy, number HOM-4471-BX. I am 81 and not very good with the computer so my
+grandson is helping me send this.
 
-On the 3rd of October, a Saturday, I was having my breakfast when I noticed drips on the tablecloth. A pipe in the bathroom
-above had burst at the joint and the water was coming through the dining room ceiling. I turned the stopcock off as my late
-husband taught me and put the jam pan underneath. The plumber, a very nice young man, mended the joint the same day and would
-not take any money for it because he knew my husband from the bowls club.
+On the 3rd of October, a Saturday, I was having my breakfast when I noticed drips on the tablecloth. A pipe in the
+bathroom above had burst at the joint and the water was coming through the dining room ceiling. I turned the
+stopcock off as my late husband taught me and put the jam pan underneath. The plumber, a very nice young man, mended
+the joint the same day and would not take any money for it because he knew my husband from the bowls club.
 
-The ceiling however is ruined, there is a great brown patch and the paper is hanging down. Mr Pickering has now put it right
-and I enclose his invoice, which came to £864.00 with the VAT. I also enclose two photographs.
+The ceiling however is ruined, there is a great brown patch and the paper is hanging down. Mr Pickering has now put
+it right and I enclose his invoice, which came to £864.00 with the VAT. I also enclose two photographs.
 
 I should be glad if you would pay it into my Post Office account, sort code 60-83-71, account number 11402936.
 
@@ -139,10 +137,10 @@ Dorothy Hargreaves (Mrs)
                 ),
                 Photo(
                     name="ceiling_1.jpg",
-                    paint=lambda seed: scenes_home.ceiling(seed),
+                    paint=scenes_home.ceiling,
                     seed=211,
                     shot=Shot(
-                        taken=datetime(2026, 10, 3, 9, 41, 30), make="samsung", model="SM-A145F", iso=400, warmth=0.04
+                        taken="2026:10:03 09:41:30", make="samsung", model="SM-A145F", iso=400, warmth=0.04
                     ),
                 ),
                 Photo(
@@ -150,7 +148,7 @@ Dorothy Hargreaves (Mrs)
                     paint=lambda seed: scenes_home.ceiling(seed, (0.62, 0.46), 0.30),
                     seed=212,
                     shot=Shot(
-                        taken=datetime(2026, 10, 4, 11, 2, 55), make="samsung", model="SM-A145F", iso=320, warmth=0.03
+                        taken="2026:10:04 11:02:55", make="samsung", model="SM-A145F", iso=320, warmth=0.03
                     ),
                 ),
             ),
@@ -195,13 +193,14 @@ Re: travel insurance TRV-0092-QD, damaged luggage
 
 Dear claims department,
 
-I am writing to claim for one suitcase. On 21/09/26 I flew from Gdańsk to Bristol after my sister's wedding. The suitcase, a hard
-one, two years old but perfect, came out on the belt with a hole near the corner and one wheel missing. My suit was inside so I was
-not happy, but the suit is luckily OK. I reported it at the desk in the arrivals hall, they gave me a form and told me to ask my
-insurance because the airline pays only after some months, if at all.
+I am writing to claim for one suitcase. On 21/09/26 I flew from Gdańsk to Bristol after my sister's wedding. The
+suitcase, a hard one, two years old but perfect, came out on the belt with a hole near the corner and one wheel
+missing. My suit was inside so I was not happy, but the suit is luckily OK. I reported it at the desk in the
+arrivals hall, they gave me a form and told me to ask my insurance because the airline pays only after some months,
+if at all.
 
-I have thrown nothing away, you can see it in the photograph. The shop told me this kind of shell cannot be repaired. So I bought the
-same model again for £289.00, the receipt is attached.
+I have thrown nothing away, you can see it in the photograph. The shop told me this kind of shell cannot be
+repaired. So I bought the same model again for £289.00, the receipt is attached.
 
 Please transfer the money to my account 04-00-75 82216409.
 
@@ -224,9 +223,9 @@ Tomasz Zieliński
         ),
         Photo(
             name="suitcase.jpg",
-            paint=lambda seed: scenes_travel.suitcase(seed),
+            paint=scenes_travel.suitcase,
             seed=303,
-            shot=Shot(taken=datetime(2026, 9, 21, 22, 38, 11), make="Google", model="Pixel 7a", iso=250),
+            shot=Shot(taken="2026:09:21 22:38:11", make="Google", model="Pixel 7a", iso=250),
         ),
     ),
     outcome="settle",
@@ -259,15 +258,16 @@ the repair bill and a pic :)""",
             name="what happened.txt",
             body="""Hi Harbour Mutual
 
-So basically me and two mates were in Portugal, in Lagos, and on the Thursday (that was September the 10th) we walked out
-along the harbour wall to watch the boats come in. I was filming a seagull nicking someones chips, turned round too quick
-and knocked my elbow on a railing and the phone went flying. It landed face down on the stones obviously, they always do.
+So basically me and two mates were in Portugal, in Lagos, and on the Thursday (that was September the 10th) we
+walked out along the harbour wall to watch the boats come in. I was filming a seagull nicking someones chips, turned
+round too quick and knocked my elbow on a railing and the phone went flying. It landed face down on the stones
+obviously, they always do.
 
-The screen is totalled, it still rings but you can't see half of it and theres stripes all over the bottom. I cut nothing,
-I'm completely fine, only the phone is not lol.
+The screen is totalled, it still rings but you can't see half of it and theres stripes all over the bottom. I cut
+nothing, I'm completely fine, only the phone is not lol.
 
-Got it repaired when I was back in Cardiff, they charged me £189.00 and I've put the bill with this. The pic is from before
-the repair.
+Got it repaired when I was back in Cardiff, they charged me £189.00 and I've put the bill with this. The pic is from
+before the repair.
 
 My bank is Monzo 04-00-04 acc no 31906672
 
@@ -293,9 +293,9 @@ Chloe Bennett, TRV-0318-MW
         ),
         Photo(
             name="phone.jpg",
-            paint=lambda seed: scenes_travel.phone(seed),
+            paint=scenes_travel.phone,
             seed=312,
-            shot=Shot(taken=datetime(2026, 9, 11, 8, 55, 20), make="samsung", model="SM-G991B", iso=320, warmth=0.02),
+            shot=Shot(taken="2026:09:11 08:55:20", make="samsung", model="SM-G991B", iso=320, warmth=0.02),
         ),
     ),
     outcome="settle",
@@ -332,11 +332,12 @@ CAR_WINDSCREEN = Case(
 
 Policy: CAR-5830-HT. Vehicle: Skoda Octavia estate, YK21 MDV.
 
-04/11/2026, 07:15, A66 westbound just past Scotch Corner. Gravel lorry in front shed a stone, which struck the screen at eye level.
-Cracked in all directions within a mile. Lorry did not stop and I did not get the number. No injury to self, no passengers.
+04/11/2026, 07:15, A66 westbound just past Scotch Corner. Gravel lorry in front shed a stone, which struck the
+screen at eye level. Cracked in all directions within a mile. Lorry did not stop and I did not get the number. No
+injury to self, no passengers.
 
-Screen replaced 05/11/2026 by Dales Autoglass. Invoice £426.00 inc. VAT attached, paid by me. One photograph attached, sent to
-myself through a messenger so it is a PNG I am told.
+Screen replaced 05/11/2026 by Dales Autoglass. Invoice £426.00 inc. VAT attached, paid by me. One photograph
+attached, sent to myself through a messenger so it is a PNG I am told.
 
 Kindly reimburse: 40-38-17, 21660954.
 
@@ -447,7 +448,7 @@ Edith Mallory
             name="hob.jpg",
             paint=scenes_home.hob,
             seed=221,
-            shot=Shot(taken=datetime(2026, 10, 28, 10, 20, 2), make="motorola", model="moto g54", iso=250),
+            shot=Shot(taken="2026:10:28 10:20:02", make="motorola", model="moto g54", iso=250),
         ),
     ),
     outcome="settle",

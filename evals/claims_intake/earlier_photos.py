@@ -1,12 +1,10 @@
 """The photos that came with earlier claims. Only their hashes go into the insurer database."""
 
-from datetime import datetime
-
 from evals.claims_intake import scenes_car, scenes_home, scenes_travel
 from evals.claims_intake.camera import Shot
 from evals.claims_intake.material import Photo
 
-_PHONE = Shot(taken=datetime(2026, 1, 24, 15, 20, 44), make="Apple", model="iPhone 12", iso=160)
+_PHONE = Shot(taken="2026:01:24 15:20:44", make="Apple", model="iPhone 12", iso=160)
 
 PHOTOS: dict[str, Photo] = {
     "earlier_rear_bumper": Photo(

@@ -14,7 +14,16 @@ import imagehash
 import yaml
 from PIL import Image
 
-from evals.claims_intake import cases_fraud, cases_plain, cases_referred, cases_trouble, earlier_photos
+from evals.claims_intake import (
+    cases_asked,
+    cases_assisted,
+    cases_denied,
+    cases_fraud,
+    cases_plain,
+    cases_referred,
+    cases_unusual,
+    earlier_photos,
+)
 from evals.claims_intake.insurer_data import seed_sql
 from evals.claims_intake.material import Case
 
@@ -23,7 +32,8 @@ PLAYBOOK = Path(__file__).parents[2] / "overseen" / "playbooks" / "claims_intake
 
 def all_cases() -> tuple[Case, ...]:
     """Every sample case."""
-    return (*cases_plain.CASES, *cases_trouble.CASES, *cases_fraud.CASES, *cases_referred.CASES)
+    modules = (cases_plain, cases_assisted, cases_unusual, cases_asked, cases_denied, cases_fraud, cases_referred)
+    return tuple(case for module in modules for case in module.CASES)
 
 
 def photo_hashes(content: bytes) -> tuple[str, str]:

@@ -26,13 +26,14 @@ from evals.claims_intake.canvas import (
 
 def _surroundings(scene: Scene, up: Pixels, sideways: Pixels) -> Pixels:
     """What a mirror sees when its reflection points `up` (1 sky, -1 ground): sky, a skyline of houses, the road."""
-    jag = np.repeat(scene.random.uniform(0.02, 0.3, 24), 12)
-    skyline = np.interp((sideways * 2.2 + scene.u * 0.8 + 0.4) % 1.0, np.linspace(0, 1, jag.size), jag)
-    sky = np.stack([0.62 + 0.3 * up, 0.70 + 0.25 * up, 0.80 + 0.18 * up], -1)
+    jag = np.repeat(scene.random.uniform(0.05, 0.3, 9), 14)
+    skyline = np.interp((sideways * 0.9 + scene.u * 0.7 + 0.5) % 1.0, np.linspace(0, 1, jag.size), jag)
+    skyline = ndimage.gaussian_filter(skyline.astype(np.float32), 5)
+    sky = np.stack([0.74 + 0.3 * up, 0.80 + 0.25 * up, 0.88 + 0.18 * up], -1)
     houses = np.ones_like(sky) * np.array([0.16, 0.15, 0.14], np.float32)
     road = np.stack([0.34 + 0.1 * up, 0.33 + 0.1 * up, 0.32 + 0.1 * up], -1)
-    seen = mix(sky, houses, step(up - skyline, 0.02))
-    return np.clip(mix(seen, road, step(up + 0.06, 0.03)), 0, 1)
+    seen = mix(sky, houses, step(up - skyline, 0.07))
+    return np.clip(mix(seen, road, step(up + 0.08, 0.09)), 0, 1)
 
 
 def _dent(scene: Scene, centre: tuple[float, float], size: float, depth: float, tilt: float) -> Pixels:
@@ -48,21 +49,28 @@ def _dent(scene: Scene, centre: tuple[float, float], size: float, depth: float, 
 
 
 def _scratches(
-    scene: Scene, picture: Pixels, centre: tuple[float, float], spread: float, count: int, slope: float
+    scene: Scene, picture: Pixels, place: tuple[float, float, float], *, count: int, slope: float
 ) -> Pixels:
-    """Scrapes through the lacquer: light primer with a dark edge, some only haze."""
-    for number in range(count):
-        start = (centre[0] - spread + scene.random.normal(0, 0.03), centre[1] + scene.random.normal(0, spread * 0.28))
-        line = wander(
-            scene.random, start, slope + scene.random.normal(0, 0.06), spread * scene.random.uniform(0.7, 2.1), 0.05
-        )
+    """Scrapes through the lacquer around (u, v, spread): light primer with dark edges, a few deep, most only hairs."""
+    across, down, spread = place
+    haze = np.hypot((scene.u - across) / (spread * 1.1), (scene.v - down) / (spread * 0.55)) - 1
+    streaks = ndimage.uniform_filter1d(grain(scene.random), 55, axis=1) * 5
+    dull = step(haze + 0.5 * fractal(scene.random, 8, 3), 0.35) * np.clip(0.25 + 0.45 * streaks, 0, 0.6)
+    picture = mix(picture, (0.66, 0.65, 0.63), dull * 0.55)
+    for number in range(count * 3):
+        deep = number % 6 == 0
+        start = (across + scene.random.normal(-0.6, 0.4) * spread, down + scene.random.normal(0, spread * 0.30))
+        length = spread * scene.random.uniform(0.25, 1.7 if deep else 0.9)
+        line = wander(scene.random, start, slope + scene.random.normal(0, 0.09), length, 0.05)
         distance = path_distance(scene, line)
-        rough = 0.6 + 0.6 * fractal(scene.random, 60, 2)
-        wide = scene.random.uniform(0.0006, 0.0022)
-        picture = mix(picture, (0.12, 0.11, 0.11), step(distance - wide * 1.9, 0.0012) * 0.5)
-        tone = scene.random.uniform(0.72, 0.92)
-        mask = np.clip(step(distance - wide, 0.0008) * rough, 0, 1) * (0.9 if number % 3 else 0.55)
-        picture = mix(picture, (tone, tone * 0.98, tone * 0.95), mask)
+        along = np.clip((scene.u - start[0]) / (length + 1e-6), 0, 1)
+        taper = np.clip(4 * along * (1.02 - along), 0, 1) * (0.75 + 0.5 * fractal(scene.random, 70, 1))
+        wide = scene.random.uniform(0.0012, 0.0024) if deep else scene.random.uniform(0.0001, 0.0006)
+        if deep:
+            picture = mix(picture, (0.10, 0.09, 0.09), step(distance - wide * 1.8 * taper, 0.0012) * 0.55 * taper)
+        tone = scene.random.uniform(0.68, 0.86)
+        mask = step(distance - wide * taper, 0.0008) * (0.9 if deep else 0.5)
+        picture = mix(picture, (tone, tone * 0.99, tone * 0.96), np.clip(mask * np.clip(taper + 0.2, 0, 1), 0, 1))
     return picture
 
 
@@ -75,14 +83,14 @@ def _asphalt(scene: Scene) -> Pixels:
 def _body(scene: Scene, colour: Colour, damage: Pixels, crease_at: float, metallic: float) -> Pixels:
     """Lacquered metal: its own colour in the light, the surroundings mirrored in it."""
     lean = np.interp(scene.v, [0, 0.18, crease_at, crease_at + 0.02, 0.75, 1], [-0.42, -0.22, 0.02, -0.16, 0.2, 0.42])
-    peel = 0.004 * grain(scene.random, 1.6)
+    peel = 0.0022 * grain(scene.random, 2.2)
     dx, dy, _ = relief(damage * 900, 1.0)
     nx = dx + 0.12 * (scene.u - 0.5) + peel
     ny = lean.astype(np.float32) + dy + peel
     nz = np.sqrt(np.clip(1 - nx * nx - ny * ny, 0.05, 1))
     seen = _surroundings(scene, np.clip(-2 * nz * ny, -1, 1), np.clip(2 * nz * nx, -1, 1))
     edge = 0.10 + 0.55 * (1 - nz) ** 1.2 + metallic
-    light = 0.38 + 0.62 * lit((nx, ny, nz), (-0.3, -0.75, 0.7))
+    light = 0.55 + 0.65 * lit((nx, ny, nz), (-0.3, -0.75, 0.7))
     own = (
         np.asarray(colour, np.float32) * light[..., None] * (1 + 0.03 * metallic * grain(scene.random, 0.7))[..., None]
     )
@@ -103,9 +111,15 @@ def _wheel(scene: Scene, picture: Pixels, centre: tuple[float, float], radius: f
     )
     picture = mix(picture, np.stack([tyre] * 3, -1), step(distance - radius, 0.002))
     angle = np.arctan2((scene.v - centre[1]) * HEIGHT / WIDTH, scene.u - centre[0])
-    spokes = 0.35 + 0.3 * np.clip(np.cos(angle * 5 + 0.6) * 3, -1, 1) + 0.02 * grain(scene.random)
-    rim = np.stack([spokes, spokes, spokes * 1.02], -1) * (0.75 + 0.5 * (centre[1] - scene.v + 0.1))[..., None]
-    picture = mix(picture, np.clip(rim, 0.03, 0.9), step(distance - radius * 0.66, 0.002))
+    reach = distance / radius
+    spoke = np.abs(((angle + 0.3) * 5 / (2 * np.pi)) % 1 - 0.5) * 2 * np.clip(reach, 0.12, 1) * 3.2
+    metal = 0.42 + 0.16 * np.cos(spoke * 2.2) + 0.10 * (centre[1] - scene.v) * 3 + 0.015 * grain(scene.random, 0.8)
+    dark = np.stack([0.05 + 0.01 * grain(scene.random, 1.0)] * 3, -1)
+    picture = mix(picture, dark, step(distance - radius * 0.66, 0.002))
+    rim = np.maximum(step(spoke - 0.62, 0.07), step(0.585 - reach, 0.006)) * step(distance - radius * 0.655, 0.002)
+    rim = np.maximum(rim, step(distance - radius * 0.12, 0.004))
+    picture = mix(picture, np.clip(np.stack([metal, metal, metal * 1.03], -1), 0.03, 0.9), rim)
+    picture = mix(picture, (0.14, 0.14, 0.15), step(np.abs(distance - radius * 0.07) - 0.002, 0.0015))
     return mix(picture, (0.55, 0.55, 0.56), step(np.abs(distance - radius * 0.66) - 0.003, 0.0015))
 
 
@@ -126,7 +140,7 @@ def door(
     scene = new_scene(seed)
     damage = _dent(scene, at, size, depth, scene.random.uniform(-0.4, 0.4))
     picture = _body(scene, colour, damage, scene.random.uniform(0.36, 0.46), 0.1)
-    picture = _scratches(scene, picture, at, size * 1.25, 16, scene.random.uniform(-0.15, 0.15))
+    picture = _scratches(scene, picture, (*at, size * 1.25), count=9, slope=scene.random.uniform(-0.15, 0.15))
     slant = 0.03 * (scene.v - 0.5)
     edge = scene.random.uniform(0.74, 0.84)
     picture = _gap(picture, scene.u - edge - slant)
@@ -151,7 +165,7 @@ def wing(
     scene = new_scene(seed)
     damage = _dent(scene, at, size, depth, scene.random.uniform(-0.7, 0.7))
     picture = _body(scene, colour, damage, scene.random.uniform(0.28, 0.38), 0.08)
-    picture = _scratches(scene, picture, at, size * 1.3, 14, scene.random.uniform(-0.35, 0.25))
+    picture = _scratches(scene, picture, (*at, size * 1.3), count=8, slope=scene.random.uniform(-0.35, 0.25))
     picture = _gap(picture, scene.u - 0.80 + 0.07 * scene.v)
     picture = _gap(picture, (scene.v - 0.09 - 0.06 * scene.u) * HEIGHT / WIDTH)
     road = _asphalt(scene) * np.clip(0.4 + (scene.v - 0.9) * 4, 0.25, 1)[..., None]
@@ -173,7 +187,7 @@ def bumper(
     picture = mix(picture, (0.03, 0.03, 0.03), step(lamp - 0.006, 0.002))
     picture = mix(picture, red, step(lamp, 0.002))
     picture = mix(picture, (1, 0.95, 0.92), step(box_distance(scene, (0.84, 0.155), (0.10, 0.008), 0.004), 0.004) * 0.6)
-    picture = _scratches(scene, picture, at, size * 1.5, 22, scene.random.uniform(-0.1, 0.3))
+    picture = _scratches(scene, picture, (*at, size * 1.4), count=10, slope=scene.random.uniform(-0.1, 0.3))
     for _ in range(3):
         crack = path_distance(scene, wander(scene.random, at, scene.random.uniform(0, 6.3), size * 1.1, 0.35))
         picture = mix(picture, (0.02, 0.02, 0.02), step(crack - 0.0014, 0.0009))

@@ -24,7 +24,7 @@ from evals.claims_intake.canvas import (
 
 def _plaster(scene: Scene, colour: Colour, bumps: Pixels, light: tuple[float, float, float]) -> Pixels:
     """A painted wall or ceiling: fine roller texture under raking light."""
-    texture = 0.6 * grain(scene.random, 1.3) + 0.5 * grain(scene.random, 3.0)
+    texture = 0.8 * grain(scene.random, 0.9) + 0.9 * grain(scene.random, 1.6) + 0.6 * grain(scene.random, 3.0)
     normal = relief(texture + bumps, 0.05)
     return np.asarray(colour, np.float32) * (0.45 + 0.6 * lit(normal, light))[..., None]
 
@@ -52,7 +52,7 @@ def ceiling(
     picture = _plaster(scene, paint, loose, (-0.6, -0.35, 0.8))
     picture = _stain(scene, picture, at, size, 1.0)
     for _ in range(5):
-        crack = path_distance(scene, wander(scene.random, at, scene.random.uniform(0, 6.3), size * 1.2, 0.5))
+        crack = path_distance(scene, wander(scene.random, at, scene.random.uniform(0, 6.3), size, 0.3))
         picture = mix(picture, (0.32, 0.26, 0.19), step(crack - 0.0008, 0.0008) * 0.75)
     flake = 1.05 - fractal(scene.random, 22, 3) + disc_distance(scene, at, 0) * 6.0
     picture = mix(

@@ -92,9 +92,7 @@ def _call(call: Mapping[str, Any], facts: Mapping[str, Fact]) -> CallProposal:
         tool=call["tool"],
         digest=call.get("digest", ""),
         arguments=tuple(
-            ArgumentView(
-                name=name, value=value, fact=facts.get(origins.get(name, "")), fact_name=origins.get(name)
-            )
+            ArgumentView(name=name, value=value, fact=facts.get(origins.get(name, "")), fact_name=origins.get(name))
             for name, value in call["arguments"].items()
         ),
     )

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from overseen.settings import default_home
 from overseen.stack.launch import bring_up, describe, page_address, take_down
-from overseen.stack.state import PartState, PartStatus, StackState
+from overseen.stack.state import PartState, PartStatus, StackState, read_state
 
 app = typer.Typer()
 _console = Console(highlight=False)
@@ -41,8 +41,7 @@ def up(
     with _Screen() as screen:
         for state in bring_up(folder, model=not no_model, say=screen.say):
             screen.show(state)
-            last = state
-    print(f"Ready in {time.monotonic() - began:.1f} s: {page_address(last)}")
+    print(f"Ready in {time.monotonic() - began:.1f} s: {page_address(read_state(folder))}")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Characters that deceive: what steers the direction of writing, cannot be seen or drives a terminal has no place in text."""
+"""Characters that deceive: what steers the direction of writing, cannot be seen or drives a terminal is taken out."""
 
 import re
 import unicodedata
@@ -26,7 +26,7 @@ class CleanedText:
 
 
 def clean_text(text: str) -> CleanedText:
-    """`text` in composed form (NFC) with line feeds as line ends, without control, direction and invisible characters."""
+    """`text` composed (NFC), with line feeds as line ends, without control, direction and invisible characters."""
     text = _LINE_ENDS.sub("\n", text)
     text, direction = _DIRECTION.subn("", text)
     text, invisible = _INVISIBLE.subn("", text)

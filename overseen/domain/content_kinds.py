@@ -25,6 +25,20 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xfd7zXZ\x00", "application/x-archive"),
     (b"(\xb5/\xfd", "application/x-archive"),
 )
+ENDINGS = {
+    "application/pdf": "pdf",
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/webp": "webp",
+    "image/gif": "gif",
+    "image/tiff": "tif",
+    "image/bmp": "bmp",
+    "message/rfc822": "eml",
+    "text/plain": "txt",
+    "application/json": "json",
+}
+"""The ending that names of our own making have, by media type."""
+_TYPES = {ending: media_type for media_type, ending in ENDINGS.items()}
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif"})
 _MAIL_HEADER = re.compile(
     rb"^(from|to|cc|subject|date|received|message-id|mime-version|return-path|delivered-to|reply-to|content-type|x-[\w-]+)\s*:",
@@ -37,7 +51,10 @@ _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def content_type(content: bytes) -> str | None:
-    """The media type of `content`, None for bytes of no known kind. Programs, archives and office files have names of our own."""
+    """The media type of `content`, None for bytes of no known kind.
+
+    Programs, archives and office files have names of our own, see the table above.
+    """
     head = content[:_HEAD_BYTES]
     for magic, found in _MAGIC:
         if head.startswith(magic):
@@ -55,6 +72,11 @@ def content_type(content: bytes) -> str | None:
     if b"%PDF-" in head[:1024]:
         return "application/pdf"
     return _text_type(content, head)
+
+
+def media_type_of_name(name: str) -> str:
+    """The media type that the ending of a name of our own making says; application/octet-stream for any other."""
+    return _TYPES.get(name.rpartition(".")[2], "application/octet-stream")
 
 
 def _text_type(content: bytes, head: bytes) -> str | None:

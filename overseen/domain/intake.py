@@ -61,7 +61,10 @@ _FAMILIES = {
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptedFile:
-    """A file that may be stored. `name` is cleaned, for people to read; `media_type` is what the content is, not what was said."""
+    """A file that may be stored.
+
+    `name` is cleaned, for people to read; `media_type` is what the content is, not what was said.
+    """
 
     name: str
     media_type: str

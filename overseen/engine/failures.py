@@ -1,5 +1,6 @@
 """What becomes of a run that cannot go on."""
 
+import logging
 from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,11 +14,14 @@ from overseen.journal import events
 from overseen.store import tables
 from overseen.tools.errors import ToolRefused
 
+_LOG = logging.getLogger(__name__)
+
 
 def as_overseen_error(error: Exception) -> OverseenError:
     """The error as one of ours; what is not ours is a defect, and only its type is told: its text may hold content."""
     if isinstance(error, OverseenError):
         return error
+    _LOG.error("a run stopped on an unexpected error", exc_info=error)
     return Defect(
         f"The run stopped on an unexpected {type(error).__name__}.",
         not_done="The run did not go on.",

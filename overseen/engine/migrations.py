@@ -1,10 +1,12 @@
 """Bring Overseen's database up: our tables, the checkpoints' and the workflows'."""
 
+import asyncio
+
 from dbos import DBOS
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from overseen.blocking import run_blocking
-from overseen.settings import DatabaseSettings
+from overseen.settings import DatabaseSettings, load_settings
 from overseen.store import migrate
 
 
@@ -14,3 +16,7 @@ async def prepare_database(settings: DatabaseSettings) -> None:
     async with AsyncPostgresSaver.from_conn_string(settings.dsn) as saver:
         await saver.setup()
     await run_blocking(DBOS.migrate, settings.dsn)
+
+
+if __name__ == "__main__":
+    asyncio.run(prepare_database(load_settings().database))

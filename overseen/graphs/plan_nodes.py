@@ -129,7 +129,8 @@ class PlanNodes:
             region=case.region,
             currency=case.playbook.currency,
         )
-        result = await self._specialists[step.agent].ainvoke({"situation": situation})
+        # It has no checkpoints to wait for, so the outer graph's durability must not be inherited.
+        result = await self._specialists[step.agent].ainvoke({"situation": situation}, durability="async")
         conclusion: Conclude = result["move"]
         findings = (*conclusion.findings, *result.get("findings", ()))
         output = await self._cases.put_step(conclusion.facts, findings)

@@ -26,11 +26,11 @@ def validator_base() -> ModuleType:
         ) from error
 
     def quiet(_cls: type[RC], _logger: object = None) -> RC:
-        return RC(enable_metrics=False, use_remote_inferencing=False)
+        return RC.from_dict({"enable_metrics": False, "use_remote_inferencing": False})
 
     RC.load = classmethod(quiet)  # type: ignore[method-assign,assignment]
     from guardrails import validator_base as module
     from guardrails.settings import settings
 
-    settings.rc = RC(enable_metrics=False, use_remote_inferencing=False)
+    settings.rc = RC.load()
     return module

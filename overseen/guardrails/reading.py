@@ -1,6 +1,8 @@
 """Checks on what was read: it has the form asked for, stands in its source, and the sources agree with each other."""
 
 import json
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -10,6 +12,7 @@ import jsonschema
 from overseen.guardrails.check import Judgement, Subject, abstained, blocked, flagged, passed
 from overseen.guardrails.spans import locate
 
+_TITLES = frozenset({"mr", "mrs", "ms", "miss", "dr", "prof", "sir", "herr", "frau", "m", "mme", "pan", "pani"})
 _TOLERANCE = Decimal("0.01")
 _KIND_BY_PREFIX = {"CAR": "car", "HOM": "home", "TRV": "travel"}
 
@@ -82,6 +85,29 @@ def judge_ids_consistent(subject: Subject) -> Judgement:
     if expected and kind and kind != expected:
         return flagged("The policy number is of another kind than the claim.", policy_kind=expected, claim_kind=kind)
     return passed("The documents agree on the policy.")
+
+
+def judge_claimant_is_holder(subject: Subject) -> Judgement:
+    """`text` is JSON {"claimant": "P. Raman", "holder": "Priya Raman"}: last names must agree, first names not differ."""
+    data = json.loads(subject.text)
+    claimant, holder = name_parts(str(data.get("claimant") or "")), name_parts(str(data.get("holder") or ""))
+    if not claimant or not holder:
+        return abstained("There are no two names to compare.")
+    if claimant[-1] != holder[-1]:
+        return flagged(
+            "The person who claims is not the policy holder.", claimant=data["claimant"], holder=data["holder"]
+        )
+    first, other = claimant[0], holder[0]
+    if len(claimant) > 1 and len(holder) > 1 and not (first.startswith(other) or other.startswith(first)):
+        return flagged("The person who claims has another first name than the policy holder.", **data)
+    return passed("The person who claims is the policy holder.")
+
+
+def name_parts(name: str) -> list[str]:
+    """The words of a name without titles, accents and dots, in lower case."""
+    plain = unicodedata.normalize("NFKD", name.replace("ł", "l").replace("Ł", "L").replace("ß", "ss"))
+    letters = "".join(mark for mark in plain if not unicodedata.combining(mark)).casefold()
+    return [word for word in re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", letters) if word not in _TITLES]
 
 
 def _items(text: str, member: str) -> Sequence[Mapping[str, Any]]:

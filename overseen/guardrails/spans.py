@@ -43,7 +43,7 @@ def _fold(text: str) -> _Folded:
 def locate(text: str, quote: str, near: int | None = None) -> Span | None:
     """Where `quote` stands in `text`, as a span of the text as it is; None when it does not.
 
-    Of several places the one nearest to `near` is taken, or the first. Whole words only, so that 50 is not found in 250.
+    Of several places the one nearest to `near` is taken, or the first. Whole words only: 50 is not found in 250.
     """
     folded = _fold(text)
     wanted = _fold(quote).text.strip()

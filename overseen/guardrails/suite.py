@@ -13,6 +13,7 @@ from overseen.guardrails.photos import judge_photo_before_incident, judge_photo_
 from overseen.guardrails.reading import (
     judge_amounts_consistent,
     judge_bill_adds_up,
+    judge_claimant_is_holder,
     judge_ids_consistent,
     judge_schema,
     judge_span_in_source,
@@ -25,6 +26,7 @@ JUDGES: dict[str, Judge] = {
     "amounts_consistent": judge_amounts_consistent,
     "bill_adds_up": judge_bill_adds_up,
     "ids_consistent": judge_ids_consistent,
+    "claimant_is_holder": judge_claimant_is_holder,
     "others_personal_data": judge_others_personal_data,
     "secrets_in_output": judge_secrets_in_output,
     "instructions_in_document": judge_instructions_in_document,

@@ -99,7 +99,7 @@ class LitellmRoute:
         """US dollars by litellm's price list; None (the settings' prices) for a model that it does not know."""
         try:
             return Decimal(str(round(litellm.completion_cost(completion_response=response), 9)))
-        except (litellm.exceptions.NotFoundError, ValueError, KeyError) as error:
+        except (litellm.exceptions.ModelNotMappedError, ValueError) as error:
             _log.info("litellm has no price for %s (%s).", self._profile.model, type(error).__name__)
             return None
 

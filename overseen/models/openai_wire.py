@@ -94,7 +94,7 @@ def read_answer(
 
 
 def _model_name(reported: object, profile: RouteProfile) -> str:
-    """What answered, as exactly as the server says it; some name a file of their machine, which is nobody's business."""
+    """What answered, as exactly as the server says it; a path of its machine is nobody's business."""
     return reported if isinstance(reported, str) and reported and not reported.startswith("/") else profile.model
 
 

@@ -5,6 +5,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
 from overseen.errors import OverseenError
 from overseen.models.errors import SchemaViolation
 from overseen.models.types import Message, MessageRole, ModelAnswer, ModelPort, ModelRequest
@@ -58,9 +61,6 @@ def _checked(answer: ModelAnswer, schema: Mapping[str, Any]) -> ModelAnswer:
 
 def schema_problem(data: Any, schema: Mapping[str, Any]) -> str | None:
     """What is wrong with `data`, in words that quote nothing of it; None when it satisfies the schema."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
     error = best_match(Draft202012Validator(dict(schema)).iter_errors(data))
     if error is None:
         return None

@@ -132,6 +132,7 @@ def load_prompt(path: Path, name: str) -> PromptVersion:
     """Read and check one file; see PromptLibrary for what is refused."""
     from jinja2 import Environment, TemplateSyntaxError, meta
     from prompty import load
+    from yaml import YAMLError
 
     def refuse(problem: str) -> InvalidPrompt:
         return InvalidPrompt(
@@ -147,7 +148,7 @@ def load_prompt(path: Path, name: str) -> PromptVersion:
         raise refuse("refers to the environment or to another file with ${...}")
     try:
         file = load(path)
-    except (ValueError, TypeError, KeyError, OSError) as error:
+    except (YAMLError, ValueError, TypeError, KeyError, OSError) as error:
         raise refuse(f"does not parse: {error}") from error
     template = file.instructions or ""
     try:

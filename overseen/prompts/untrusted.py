@@ -35,7 +35,7 @@ class UntrustedText:
         Only what could pass for a control token or for a line of the frame is changed, by one space; quotations of the
         rest match the text as it was.
         """
-        label = _UNSAFE_IN_LABEL.sub(" ", self.label).strip()[:_LABEL_LENGTH] or "text"
+        label = " ".join(_UNSAFE_IN_LABEL.sub(" ", self.label).split())[:_LABEL_LENGTH] or "text"
         return Message(
             role=MessageRole.USER,
             text=(

@@ -1,6 +1,7 @@
 """Kill switches that are pulled at the moment: what they name may get no credential."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,6 +21,12 @@ class Stop:
     stop_id: str
     scope: str
     target: str
+    by: str = ""
+    """Who asked for it."""
+    pulled_at: datetime | None = None
+    """None while it is only asked for."""
+    proven_at: datetime | None = None
+    leases: int = 0
 
 
 async def stop_for(
@@ -39,7 +46,19 @@ async def stop_for(
         .where(or_(StopRecord.scope == EVERYTHING, *matches))
         .limit(1)
     )
-    return None if row is None else Stop(stop_id=row.stop_id, scope=row.scope, target=row.target)
+    return None if row is None else _stop(row)
+
+
+def _stop(row: StopRecord) -> Stop:
+    return Stop(
+        stop_id=row.stop_id,
+        scope=row.scope,
+        target=row.target,
+        by=row.asked_by,
+        pulled_at=row.pulled_at,
+        proven_at=row.proven_at,
+        leases=row.leases,
+    )
 
 
 def stopped(stop: Stop) -> Stopped:
@@ -65,6 +84,25 @@ class Stops:
         """Whether a kill switch names this run, agent, tool or everything."""
         async with self._database.read() as session:
             return await stop_for(session, run=run, agent=agent, tool=tool) is not None
+
+    async def in_force(self) -> list[Stop]:
+        """Kill switches that are asked for or pulled and not lifted, the newest first."""
+        async with self._database.read() as session:
+            rows = await session.scalars(
+                select(StopRecord).where(StopRecord.lifted_at.is_(None)).order_by(StopRecord.asked_at.desc())
+            )
+            return [_stop(row) for row in rows.all()]
+
+    async def last(self) -> Stop | None:
+        """The kill switch that was pulled last, lifted or not."""
+        async with self._database.read() as session:
+            row = await session.scalar(
+                select(StopRecord)
+                .where(StopRecord.pulled_at.is_not(None))
+                .order_by(StopRecord.pulled_at.desc())
+                .limit(1)
+            )
+            return None if row is None else _stop(row)
 
     async def stopped(self, call: ToolCall) -> str | None:
         """One sentence that says what was stopped; None when nothing was."""

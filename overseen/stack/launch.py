@@ -15,12 +15,13 @@ import psutil
 from overseen.errors import Conflict, Unavailable
 from overseen.settings import make_private_folder
 from overseen.stack.processes import ProcessMark, last_lines
-from overseen.stack.state import PartState, StackState, locked, read_state, write_state
+from overseen.stack.state import PartState, PartStatus, StackState, locked, read_state, write_state
 
 _POLL_SECONDS = 0.1
 # The stack process needs this long, at most, to import itself and write its first stack.json.
 _FIRST_SIGN_SECONDS = 30.0
 _DOWN_SECONDS = 90.0
+_STARTS = 4
 
 Say = Callable[[str], None]
 
@@ -122,7 +123,7 @@ def _bring_up_locked(home: Path, *, model: bool) -> Iterator[StackState]:
             yield state
             if state.ready:
                 return
-            for part in state.failed:
+            for part in (*state.failed, *_hopeless(state)):
                 raise Unavailable(
                     f"The part {part.name} could not be started: {part.detail}",
                     not_done="The other parts run on.",
@@ -136,6 +137,13 @@ def _bring_up_locked(home: Path, *, model: bool) -> Iterator[StackState]:
                 next_step=f"Read {home / 'logs' / 'stack.log'}, then run `overseen up` again.",
             )
         time.sleep(_POLL_SECONDS)
+
+
+def _hopeless(state: StackState) -> Iterator[PartStatus]:
+    """Parts that never became ready in several starts; the stack goes on trying, but nobody should wait for them."""
+    for part in state.parts.values():
+        if part.ready_seconds is None and part.restarts >= _STARTS:
+            yield part
 
 
 def _start(home: Path, *, model: bool) -> ProcessMark:

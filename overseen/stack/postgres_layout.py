@@ -1,4 +1,4 @@
-"""Who may do what in the embedded PostgreSQL: databases, owners, group roles and the role OpenBao manages leases with."""
+"""Who may do what in the embedded PostgreSQL: databases, owners, group roles, the role OpenBao makes leases with."""
 
 import hashlib
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class OwnedDatabase:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupRole:
-    """A role without login that leased roles become members of; its table rights are granted by the database's owner."""
+    """A role without login that leased roles become members of; the database's owner grants it rights on tables."""
 
     name: str
     database: str
@@ -86,7 +86,8 @@ async def load_insurer(server: EmbeddedPostgres, *, anew: bool = False) -> None:
     connection = await server.connect(INSURER_DATABASE, INSURER_OWNER)
     async with connection:
         await connection.execute(
-            "CREATE TABLE IF NOT EXISTS stack_loads (file text PRIMARY KEY, sha256 text NOT NULL, loaded_at timestamptz)"
+            "CREATE TABLE IF NOT EXISTS stack_loads "
+            "(file text PRIMARY KEY, sha256 text NOT NULL, loaded_at timestamptz NOT NULL)"
         )
         for name in INSURER_FILES:
             await _load(connection, folder / name, anew=anew)

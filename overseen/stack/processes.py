@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -133,9 +132,6 @@ def spawn(
     The kernel ties the death signal to the starting thread, so a thread of a pool would take the child with it.
     """
     owner = owner or Owner()
-    identity: dict[str, Any] = {}
-    if owner.uid is not None:
-        identity = {"user": owner.uid, "group": owner.gid, "extra_groups": []}
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         return subprocess.Popen(
@@ -146,8 +142,11 @@ def spawn(
             cwd=folder,
             env=dict(environment),
             start_new_session=True,
-            preexec_fn=die_with_parent(death_signal),
-            **identity,
+            # One call into libc and no Python lock: safe beside the threads of the pool.
+            preexec_fn=die_with_parent(death_signal),  # noqa: PLW1509
+            user=owner.uid,
+            group=owner.gid,
+            extra_groups=None if owner.uid is None else [],
         )
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""stack.json: what runs, where, and the settings that processes of this machine read. Written by the stack process alone."""
+"""stack.json: what runs, where, and the settings processes of this machine read. The stack process writes it."""
 
 import fcntl
 import json

@@ -15,7 +15,8 @@ from overseen.blocking import run_blocking
 from overseen.errors import Misconfigured, OverseenError, Unavailable
 from overseen.settings import make_private_folder
 from overseen.stack.files import rotate_log
-from overseen.stack.parts import Part, build_parts
+from overseen.stack.part import Part
+from overseen.stack.parts import build_parts
 from overseen.stack.processes import ProcessMark, last_lines
 from overseen.stack.state import PartState, PartStatus, StackState, changed, locked, read_state, write_state
 
@@ -47,11 +48,11 @@ class StackSupervisor:
         self._writing = asyncio.Lock()
 
     async def run(self) -> None:
-        """Until `stop` is called. Raises what the code of the supervisor itself does wrong, after stopping everything."""
+        """Until `stop` is called. Raises what the supervisor's own code does wrong, after stopping everything."""
         await self._publish()
         keepers = [asyncio.create_task(self._keep(part), name=part.name) for part in self._parts]
         rotating = asyncio.create_task(self._rotate_logs())
-        stopping = asyncio.create_task(self._stopping.wait())
+        stopping: asyncio.Task[Any] = asyncio.create_task(self._stopping.wait())
         try:
             waiting: set[asyncio.Task[Any]] = {stopping, rotating, *keepers}
             while not stopping.done():
@@ -59,9 +60,10 @@ class StackSupervisor:
                 for task in done:
                     task.result()
         finally:
-            for task in (*keepers, rotating, stopping):
+            tasks: tuple[asyncio.Task[Any], ...] = (*keepers, rotating, stopping)
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*keepers, rotating, stopping, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self._stop_parts()
 
     def stop(self) -> None:
@@ -143,7 +145,7 @@ class StackSupervisor:
         while True:
             if process is not None and process.poll() is not None:
                 raise Unavailable(
-                    f"It ended with code {process.returncode} while starting: {last_lines(part.log, 4)}",
+                    f"It ended with code {process.returncode} while starting: {last_lines(part.log, 1)}",
                     next_step=f"Read {part.log}.",
                 )
             try:

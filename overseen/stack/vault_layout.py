@@ -1,7 +1,7 @@
-"""What Overseen needs to find in OpenBao or Vault, as data: `provision` applies it, `overseen vault policy` can print it.
+"""What Overseen needs to find in OpenBao or Vault, as data: `provision` applies it, a command can print it.
 
-Names join three worlds: a tool's grant `insurer_read` is the database role and the token role suffix `insurer-read` here, and the
-group role `insurer_read` in PostgreSQL.
+Names join three worlds: a tool's grant `insurer_read` is the database role and the token role suffix `insurer-read`
+here, and the group role `insurer_read` in PostgreSQL.
 """
 
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ class GrantLayout:
 
 @dataclass(frozen=True, kw_only=True)
 class AppRole:
-    """A login of one of Overseen's own processes. `token_seconds` is the life of its token, `renewable_seconds` the most."""
+    """A login of one of our own processes; its token lives `token_seconds`, renewed up to `renewable_seconds`."""
 
     name: str
     policy: str

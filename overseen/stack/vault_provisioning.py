@@ -27,6 +27,7 @@ from overseen.stack.vault_layout import (
 )
 
 _TIMEOUT_SECONDS = 10
+_LOOPBACK = "127.0.0.1/32"
 _REVOCATION = (
     'ALTER ROLE "{{name}}" NOLOGIN;',
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}';",
@@ -211,6 +212,10 @@ class _Applying:
                 revocation_statements=list(_REVOCATION),
             )
 
+    def _read(self, path: str) -> dict[str, Any]:
+        """The data at `path`; empty when there is nothing."""
+        return _data(self._client.read(path))
+
     def _write(self, path: str, **data: object) -> dict[str, Any]:
         answer = self._client.write_data(path, data=data)
         return answer if isinstance(answer, dict) else {}
@@ -235,8 +240,8 @@ class _Applying:
             token_ttl=role.token_seconds,
             token_max_ttl=role.renewable_seconds,
             token_no_default_policy=True,
-            token_bound_cidrs="127.0.0.1/32",
-            secret_id_bound_cidrs="127.0.0.1/32",
+            token_bound_cidrs=_LOOPBACK,
+            secret_id_bound_cidrs=_LOOPBACK,
             secret_id_num_uses=0,
             secret_id_ttl=0,
         )
@@ -266,7 +271,7 @@ class _Applying:
             name = f"agent-{agent}"
             # An update leaves `disabled` as it is: an agent that was shut off stays so.
             self._write(f"identity/entity/name/{name}", metadata={"agent": agent})
-            entity = self._client.read(f"identity/entity/name/{name}")["data"]["id"]
+            entity = self._read(f"identity/entity/name/{name}")["id"]
             self._write("identity/entity-alias", name=name, canonical_id=entity, mount_accessor=accessor)
         self._write("identity/oidc/config", issuer=self._client.url)
         self._write(
@@ -284,13 +289,11 @@ class _Applying:
         )
 
     def _journal_key(self) -> None:
-        try:
-            self._client.read(f"transit/keys/{JOURNAL_KEY}")["data"]
-        except (hvac.exceptions.InvalidPath, TypeError):
+        if not self._read(f"transit/keys/{JOURNAL_KEY}"):
             self._write(f"transit/keys/{JOURNAL_KEY}", type="ed25519")
 
     def _certificates(self) -> None:
-        if not _issuers(self._client):
+        if not _data(self._client.list("pki/issuers")).get("keys"):
             self._write(
                 "pki/root/generate/internal", common_name="overseen calls", key_type="ec", key_bits=256, ttl="87600h"
             )
@@ -309,9 +312,6 @@ class _Applying:
         )
 
 
-def _issuers(client: hvac.Client) -> list[str]:
-    try:
-        listing = client.list("pki/issuers")
-    except hvac.exceptions.InvalidPath:
-        return []
-    return list(listing["data"]["keys"]) if listing else []
+def _data(answer: object) -> dict[str, Any]:
+    data = answer.get("data") if isinstance(answer, dict) else None
+    return data if isinstance(data, dict) else {}

@@ -26,6 +26,8 @@ def decide_boundary(
         "abstained": checks_that_said(findings, Verdict.ABSTAIN),
         "lowest_confidence": min(measured, default=1.0),
         "unsure": unsure,
+        "automate_up_to": playbook.boundary.automate_up_to,
+        "automate_currency": playbook.boundary.currency,
     }
     rows = evaluate_rules("boundary", playbook.rules, values)
     levels = [(BoundaryLevel(row["level"]), row) for row in rows]

@@ -18,7 +18,7 @@ def fact_value(facts: Mapping[str, Fact], name: str) -> FactValue:
 
 
 def money(value: object) -> Decimal | None:
-    """A finite sum of money with two decimals, or None. Accepts what facts hold: Decimal, text of one, whole numbers."""
+    """A finite sum with two decimals, or None. Accepts what facts hold: Decimal, its text, whole numbers."""
     if value is None or isinstance(value, bool | float):
         return None
     try:

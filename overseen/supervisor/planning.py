@@ -89,11 +89,9 @@ def check_plan(playbook: Playbook, plan: Plan) -> tuple[str, ...]:
 
 
 def playbook_plan(playbook: Playbook) -> Plan:
-    """The playbook's own plan: every agent once, in the order their facts allow."""
-    return Plan(
-        steps=_numbered(_ordered([(card, card.description[:_GOAL_LENGTH]) for card in playbook.agents])),
-        origin="playbook",
-    )
+    """The plan the playbook itself names, in the order the facts allow."""
+    lines = [{"agent": line.agent, "goal": line.goal} for line in playbook.plan]
+    return parse_plan(playbook, {"steps": lines}, "playbook")
 
 
 def ready_steps(plan: Plan, finished: Iterable[str]) -> tuple[Step, ...]:

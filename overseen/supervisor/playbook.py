@@ -68,6 +68,16 @@ class Playbook(Protocol):
         ...
 
     @property
+    def plan(self) -> Sequence["PlanLine"]:
+        """Its own plan: each agent once, with what it is to do."""
+        ...
+
+    @property
+    def boundary(self) -> "Thresholds":
+        """Figures that the `boundary` rules compare with."""
+        ...
+
+    @property
     def confidence_threshold(self) -> float:
         """A decision fact below it is not sure enough to act on without a person."""
         ...
@@ -108,4 +118,32 @@ class LetterTemplate(Protocol):
     @property
     def body(self) -> str:
         """Plain text."""
+        ...
+
+
+class PlanLine(Protocol):
+    """One step of the playbook's own plan."""
+
+    @property
+    def agent(self) -> str:
+        """Name of the agent."""
+        ...
+
+    @property
+    def goal(self) -> str:
+        """What it is to do, in one sentence."""
+        ...
+
+
+class Thresholds(Protocol):
+    """How far the machine may go by itself."""
+
+    @property
+    def automate_up_to(self) -> Decimal:
+        """The most that is settled without a person."""
+        ...
+
+    @property
+    def currency(self) -> str:
+        """ISO 4217 code of that sum; others are never settled without a person."""
         ...

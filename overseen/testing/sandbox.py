@@ -33,9 +33,7 @@ class ScriptedSandbox:
         if isinstance(answer, BaseException):
             raise answer
         value = answer(job) if callable(answer) else answer
-        return SandboxResult(
-            value=value, files=self._files, wall_seconds=0.0, cpu_seconds=0.0, peak_memory_bytes=None
-        )
+        return SandboxResult(value=value, files=self._files, wall_seconds=0.0, cpu_seconds=0.0, peak_memory_bytes=None)
 
     async def close(self) -> None:
         """Nothing to free."""

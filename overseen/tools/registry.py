@@ -12,7 +12,7 @@ _PREFIX = "tool."
 
 
 class ToolRegistry:
-    """Tools by name. A tool of another package is loaded when it is first asked for, so a broken one stops nobody else."""
+    """Tools by name. Those of other packages are loaded when first asked for, so a broken one stops nobody else."""
 
     def __init__(
         self, specs: Iterable[ToolSpec] = (), *, factories: Mapping[str, Callable[[], ToolSpec]] | None = None

@@ -41,8 +41,8 @@ class ToolSpec:
 
     `arguments` and `result` are the pydantic models that a call and its answer must satisfy. `entry` is
     `module:function` of `run(arguments, context) -> dict`, imported inside the sandbox only. `file_arguments` names the
-    arguments that must name a file handed in with the call. A tool that is not `Effect.READ` finds `idempotency_key` (the
-    call's id: the same when the call is made again) and `run_id` among its arguments, put there by the gateway.
+    arguments that must name a file handed in with the call. A tool that is not `Effect.READ` finds `idempotency_key`
+    (the call's id: the same when the call is made again) and `run_id` among its arguments, put there by the gateway.
     """
 
     name: str

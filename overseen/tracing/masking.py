@@ -23,7 +23,7 @@ _PERSONAL = re.compile(
     r"[\w.+-]+@[\w-]+\.[\w.-]+"  # mail addresses
     r"|\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"  # IBAN
     r"|\b(?:\d[ -]?){13,19}\b"  # payment cards
-    r"|(?<![\w.])\+?\d[\d ()-]{8,}\d\b"  # telephone numbers
+    r"|(?<![\w.])(?!\d{4}-\d\d-\d\d\b)\+?\d[\d ()-]{8,}\d\b"  # telephone numbers
 )
 
 

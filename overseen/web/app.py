@@ -96,4 +96,6 @@ def _http_error(request: Request, error: Exception) -> Response:
     )
     if request.url.path.startswith("/api/"):
         return JSONResponse({"error": shown.as_dict()}, error.status_code)
-    return page(request, "error.html", block="problem", status=error.status_code, error=shown, status_code=error.status_code)
+    return page(
+        request, "error.html", block="problem", status=error.status_code, error=shown, status_code=error.status_code
+    )

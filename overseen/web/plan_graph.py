@@ -54,7 +54,11 @@ def plan_graph(steps: Sequence[StepView], state: RunState) -> Graph | None:
         columns.setdefault(depth[step.step_id], []).append(step)
     tallest = max(len(column) for column in columns.values())
     height = tallest * _HEIGHT + (tallest - 1) * _GAP_Y + 2 * _MARGIN
-    nodes = [_node(step, column, row, height, len(members)) for column, members in columns.items() for row, step in enumerate(members)]
+    nodes = [
+        _node(step, column, row, height, len(members))
+        for column, members in columns.items()
+        for row, step in enumerate(members)
+    ]
     last = max(columns) + 1
     decide = Node(
         key=_DECIDE,

@@ -1,6 +1,6 @@
 """Pages and the fragments they are made of, from the same template blocks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +11,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.responses import HTMLResponse
 
 from overseen.api.reading.words import actor_name, counted, humanised, step_title, titled
-from overseen.domain.canonical import plain
 
 _FOLDER = Path(__file__).parent
 STATIC_FOLDER = _FOLDER / "static"
@@ -77,9 +76,21 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (money, relative, duration, exact, file_size, shortened, humanised, titled, counted, step_title)
-    environment.filters.update({function.__name__: function for function in filters})
-    environment.filters.update(actor_name=actor_name, plain=plain)
+    filters: tuple[Callable[..., Any], ...] = (
+        money,
+        relative,
+        duration,
+        exact,
+        file_size,
+        shortened,
+        humanised,
+        titled,
+        counted,
+        step_title,
+        actor_name,
+    )
+    known: dict[str, Callable[..., Any]] = environment.filters  # pyright: ignore[reportAssignmentType]
+    known.update({function.__name__: function for function in filters})
     return environment
 
 

@@ -37,6 +37,7 @@ class SecureHeaders:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -64,6 +65,7 @@ class SameOriginOnly:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on."""
         if scope["type"] != "http" or scope["method"] in _SAFE_METHODS or _is_trusted(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return

@@ -12,7 +12,7 @@ from overseen.api.services import Services
 COOKIE = "overseen_session"
 
 
-class SignInNeeded(Exception):  # noqa: N818 - a turn of the conversation, not an error
+class SignInNeeded(Exception):
     """Nobody is signed in; the browser is sent to the sign-in page and back."""
 
 

@@ -90,7 +90,9 @@ def _token(fields: dict[str, str]) -> str:
     token = fields.get("form_token", "")
     if not 8 <= len(token) <= 80:
         raise InvalidInput(
-            "The form has no valid token.", not_done="Nothing was stored.", next_step="Reload the page and send it again."
+            "The form has no valid token.",
+            not_done="Nothing was stored.",
+            next_step="Reload the page and send it again.",
         )
     return token
 
@@ -106,14 +108,12 @@ async def _detail(services: Services, viewer: Viewer, task: TaskView) -> dict[st
     cursor = await _cursor(services, task)
     run = task.run
     evidence = await services.evidence.evidence(run.run_id, run.facts) if run else None
-    waits_for_me = run is not None and run.state is RunState.WAITING_REQUESTER
     return {
         "task": task,
         "run": run,
         "evidence": evidence,
         "cursor": position(cursor),
         "is_mine": task.requester_id == viewer.account_id,
-        "waits_for_me": waits_for_me,
         "error": None,
         "text": "",
     }
@@ -164,7 +164,8 @@ async def add_message(request: Request, viewer: ViewerHere, services: ServicesHe
     try:
         form = await read_form(request)
         text = form.fields.get("text", "")
-        if form.files or form.fields.get("intent") == "add":
+        # What a message is follows from what the run waits for, not from what the page showed a moment ago.
+        if form.files or (task.run is not None and task.run.state is RunState.WAITING_REQUESTER):
             await services.intake.add_message(
                 task_id=task.task_id, account_id=viewer.account_id, text=text, attachments=form.files
             )

@@ -55,7 +55,9 @@ async def read_form(request: Request) -> SentForm:
         form = await parser.parse()
     except MultiPartException as error:
         raise InvalidInput(
-            _reason(error.message), not_done="Nothing was stored.", next_step="Take out what is too much and send again."
+            _reason(error.message),
+            not_done="Nothing was stored.",
+            next_step="Take out what is too much and send again.",
         ) from error
     try:
         fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}

@@ -87,7 +87,7 @@ class Extractor:
             await self._understand_bill(situation, document, kind, ordinal)
             for ordinal, (document, kind) in enumerate(bills[:_MOST_BILLS])
         ]
-        facts += bill_facts(maker, [bill for bill, _ in understood], documents)
+        facts += bill_facts(maker, [bill for bill, _ in understood])
         findings += [finding for _, found in understood for finding in found]
         facts.append(currency_fact(maker, [bill for bill, _ in understood], claimed, situation.currency))
         facts += _papers(maker, documents)

@@ -147,11 +147,11 @@ class LetterFacts:
         return self._maker.read("language", language.code, self._main, None, language.certainty)
 
 
-def bill_facts(maker: FactMaker, bills: Sequence[Bill], documents: Sequence[Document]) -> list[Fact]:
+def bill_facts(maker: FactMaker, bills: Sequence[Bill]) -> list[Fact]:
     """supporting_document, and estimate_total where a bill names a total."""
     if not bills:
         nothing = Source(kind="rule", name="documents handed in")
-        return [maker.fact("supporting_document", False, nothing, Trust.RULE, 1.0)] if documents is not None else []
+        return [maker.fact("supporting_document", False, nothing, Trust.RULE, 1.0)]
     best = max(bills, key=lambda bill: (bill.total is not None, bill.confidence))
     facts = [maker.read("supporting_document", True, best.document, None, 1.0)]
     if best.total is not None:

@@ -34,7 +34,7 @@ _NAME = rf"{_NAME_WORD}(?:[ ](?:de|da|van|von|der|den|la|le|bin|al|O['’])?[ ]?
 _TITLE = r"(?:(?:Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau|M|Mme|Pan|Pani)\.?\s+)?"
 _SAID = re.compile(
     rf"(?:[Mm]y name is|[Ii] am|I'm|[Ii]ch bin|[Mm]ein Name ist|[Jj]e m'appelle|[Mm]i chiamo|[Mm]e llamo|[Nn]azywam się"
-    rf"|[Pp]olicy ?holder:?|[Nn]ame:|[Cc]laimant:?|[Ii]nsured:?|Versicherungsnehmer(?:in)?:?)\s+{_TITLE}(?P<name>{_NAME})"
+    rf"|[Pp]olicy ?holder:?|[Nn]ame:?|[Cc]laimant:?|[Ii]nsured:?|Versicherungsnehmer(?:in)?:?)\s+{_TITLE}(?P<name>{_NAME})"
 )
 _CLOSING = re.compile(
     r"(?i:regards|sincerely|faithfully|thanks|thank you|many thanks|cheers|best wishes|yours|yours truly|grüßen|grüssen|gruß"

@@ -61,20 +61,19 @@ def letter_questions(
     documents: Sequence[Document], written: Mapping[str, date | None], currency: str, day_first: bool
 ) -> LetterQuestions:
     """Find the candidates of all documents; `written` says by document name when each was written."""
-    by_document = [
-        (
-            document,
-            list(find_policy_numbers(document)),
-            list(find_dates(document, written.get(document.name), day_first)),
-            list(find_amounts(document, currency, bare=document.recognised)),
-            list(find_accounts(document)),
-            list(find_names(document)),
-            [_sentence(document, span) for span in sentences(document.text[:_TEXT_LENGTH])],
-        )
-        for document in documents
-    ]
-    columns = [[item for row in by_document for item in row[place]] for place in range(1, 7)]
-    policies, dates, amounts, accounts, names, said = columns
+    policies: list[Candidate] = []
+    dates: list[Candidate] = []
+    amounts: list[Candidate] = []
+    accounts: list[Candidate] = []
+    names: list[Candidate] = []
+    said: list[Candidate] = []
+    for document in documents:
+        policies += find_policy_numbers(document)
+        dates += find_dates(document, written.get(document.name), day_first)
+        amounts += find_amounts(document, currency, bare=document.recognised)
+        accounts += find_accounts(document)
+        names += find_names(document)
+        said += [_sentence(document, span) for span in sentences(document.text[:_TEXT_LENGTH])]
     return LetterQuestions(
         documents=tuple(documents),
         policy_numbers=numbered("P", policies),

@@ -23,8 +23,11 @@ class FileArguments(_Shape):
 
 
 class Refusal(_Shape):
-    """Why a file was not read. `code` is one of: empty, encrypted, truncated, damaged, mislabelled, executable, archive,
-    unsupported, too_many_pages, too_many_pixels, too_much_text, not_text."""
+    """Why a file was not read.
+
+    `code` is one of: empty, encrypted, truncated, damaged, mislabelled, executable, archive, unsupported, too_many_pages,
+    too_many_pixels, too_much_text, not_text.
+    """
 
     code: str
     message: str
@@ -38,8 +41,11 @@ class Problem(_Shape):
 
 
 class Word(_Shape):
-    """A word on a page: the box in fractions of the page's width and height from its upper left corner; `start` and `end` are
-    offsets in the document's text. `confidence` is 1.0 where the word was written, not recognised."""
+    """A word on a page.
+
+    The box is in fractions of the page's width and height from its upper left corner; `start` and `end` are offsets in
+    the document's text. `confidence` is 1.0 where the word was written, not recognised.
+    """
 
     text: str
     x: Fraction
@@ -52,8 +58,11 @@ class Word(_Shape):
 
 
 class Page(_Shape):
-    """A page. Its size is in points for PDFs and pixels for pictures; `text` is `document.text[start:end]`; `image` names the
-    output file that shows it. `read_by` is text (there was a text layer) or ocr."""
+    """A page.
+
+    Its size is in points for PDFs and pixels for pictures; `text` is `document.text[start:end]`; `image` names the output
+    file that shows it. `read_by` is text (there was a text layer) or ocr.
+    """
 
     number: int
     width: float
@@ -84,7 +93,7 @@ class Removed(_Shape):
 
 
 class ReadDocumentResult(_Shape):
-    """A document as text with the place of every word. `refused` is set, and everything else empty, when it was not read."""
+    """A document as text with the place of every word; when it was not read, `refused` is set and the rest empty."""
 
     kind: Literal["none", "mail", "text", "pdf", "scan", "image"]
     refused: Refusal | None
@@ -97,8 +106,11 @@ class ReadDocumentResult(_Shape):
 
 
 class Quality(_Shape):
-    """`log_sharpness` is the natural log of the variance of the Laplacian; `mean` and `deviation` of grey values 0..255;
-    `dark` and `bright` the fractions of pixels below 16 and above 239."""
+    """Measures of a photo.
+
+    `log_sharpness` is the natural log of the variance of the Laplacian; `mean` and `deviation` are of grey values 0..255;
+    `dark` and `bright` the fractions of pixels below 16 and above 239.
+    """
 
     log_sharpness: float
     mean: float

@@ -5,7 +5,7 @@ from typing import Any
 from overseen.tools.sandbox.context import ToolContext
 
 MOST_PHASH_BITS = 8
-"""Copies that were resized or saved anew differ in up to 6 of 64 bits; different photos hardly ever in fewer than 18."""
+"""Copies that were resized or saved anew differ in up to 6 of 64 bits; other photos hardly ever in fewer than 18."""
 MOST_DHASH_BITS = 12
 """A second, independent hash must agree, or photos with the same rough shape would match."""
 

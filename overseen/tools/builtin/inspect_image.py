@@ -1,4 +1,4 @@
-"""The tool `inspect_image`, as it runs inside the sandbox: is this photo usable, when was it taken, have we seen it before?"""
+"""The tool `inspect_image`, as it runs inside the sandbox: is this photo usable, when was it taken, what is it like?"""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ MEASURED_SIDE = 1024
 LEAST_SIDE = 320
 """Shorter pictures show no damage, in pixels."""
 LEAST_LOG_SHARPNESS = 3.0
-"""Natural log of the variance of the Laplacian; sharp photos of objects lie at 4.5 to 8, a blur of 6 pixels below 2.5."""
+"""Natural log of the variance of the Laplacian: sharp photos of things lie at 4.5 to 8, blurred ones below 2.5."""
 MOST_DARK = 0.75
 MOST_BRIGHT = 0.75
 """Fraction of pixels below 16, above 239 of 255: hardly anything can be recognised beyond three quarters."""

@@ -126,7 +126,10 @@ class FindDuplicatePhotosArguments(_Shape):
 
 
 class PhotoMatch(_Shape):
-    """A photo of an earlier claim that looks the same. Distances are differing bits of 64; `distance` is the perceptual hash's."""
+    """A photo of an earlier claim that looks the same.
+
+    Distances are differing bits of 64; `distance` is that of the perceptual hash.
+    """
 
     claim_id: str
     photo_name: str

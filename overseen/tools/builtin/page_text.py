@@ -32,7 +32,7 @@ class Removed:
 
 @dataclass
 class DocumentText:
-    """The text of a document, growing. Words of a line are parted by a space, lines by a line feed, pages by an empty line."""
+    """The text of a document, growing: words are parted by a space, lines by a line feed, pages by an empty line."""
 
     removed: Removed = field(default_factory=Removed)
     pages: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])

@@ -6,6 +6,7 @@ from email.message import EmailMessage, MIMEPart
 from typing import Any
 
 from overseen.domain.clean_text import clean_line
+from overseen.domain.content_kinds import ENDINGS
 from overseen.domain.intake import MOST_FILES, AcceptedFile, accept_attachment, clean_name
 from overseen.errors import InvalidInput
 from overseen.tools.builtin.html_text import html_text
@@ -14,17 +15,6 @@ from overseen.tools.builtin.read_text import check_length
 from overseen.tools.sandbox.context import ToolContext
 
 _SHOWN_HEADERS = ("From", "To", "Cc", "Date", "Subject")
-_ENDINGS = {
-    "application/pdf": "pdf",
-    "image/jpeg": "jpg",
-    "image/png": "png",
-    "image/webp": "webp",
-    "image/gif": "gif",
-    "image/tiff": "tif",
-    "image/bmp": "bmp",
-    "message/rfc822": "eml",
-    "text/plain": "txt",
-}
 
 
 def read_mail(content: bytes, context: ToolContext) -> dict[str, Any]:
@@ -118,6 +108,6 @@ def _bytes_of(part: EmailMessage) -> bytes:
 
 
 def _kept(accepted: AcceptedFile, number: int, context: ToolContext) -> dict[str, Any]:
-    file = f"attachment-{number}.{_ENDINGS[accepted.media_type]}"
+    file = f"attachment-{number}.{ENDINGS[accepted.media_type]}"
     context.write_file(file, accepted.content)
     return {"name": accepted.name, "file": file, "media_type": accepted.media_type, "size": accepted.size}

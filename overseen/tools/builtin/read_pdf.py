@@ -1,4 +1,4 @@
-"""PDFs: the text layer where there is one, the picture of the page read where there is none. Imports pypdfium2 when used."""
+"""PDFs: the text layer where there is one, else the picture of the page is read. Imports pypdfium2 when used."""
 
 import ctypes
 from typing import TYPE_CHECKING, Any

@@ -4,12 +4,14 @@ from typing import Any
 
 from overseen.tools.sandbox.context import ToolContext
 
-# Every word of a clause counts a little; a clause that holds the whole query, in the syntax of web searches, counts one more.
+# Every shared word counts a little; a clause that holds the whole query, in the syntax of web searches, one more.
 _QUERY = """
 WITH asked AS (
     SELECT
         websearch_to_tsquery('english', %(query)s) AS whole,
-        (SELECT string_agg(quote_literal(lexeme), ' | ') FROM unnest(to_tsvector('english', %(query)s)))::tsquery AS any_word
+        (
+            SELECT string_agg(quote_literal(lexeme), ' | ') FROM unnest(to_tsvector('english', %(query)s))
+        )::tsquery AS any_word
 )
 SELECT clause_id, title, body, effect,
        ts_rank(search, any_word) + (CASE WHEN search @@ whole THEN 1 ELSE 0 END) AS rank

@@ -21,9 +21,9 @@ class CallDoors:
 
     def database(
         self,
-        call: object,
+        call: object,  # noqa: ARG002 - doors are alike for all calls
         grant: _Named,
-        credential: DatabaseLogin,  # noqa: ARG002 - doors are the same for all calls
+        credential: DatabaseLogin,
     ) -> AbstractAsyncContextManager[Path]:
         """A unix socket to one database with the leased credential. Entering raises DoorUnavailable."""
         return open_database_door(self._folder, grant.name, credential, self._limits)

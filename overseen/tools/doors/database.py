@@ -1,15 +1,15 @@
 """A door to one database with the role leased for one call.
 
-The sandbox sends `{"sql", "params"}` as a line of JSON and gets `{"columns", "rows"}` or `{"error": {"code", "message"}}`
-back. What may be read or written is decided by the role's rights in the database, how much by the limits here. Nothing is logged:
-statements carry personal data, and the password belongs to the lease.
+The sandbox sends `{"sql", "params"}` as a line of JSON and gets `{"columns", "rows"}` or
+`{"error": {"code", "message"}}` back. What may be read or written is decided by the role's rights in the database, how
+much by the limits here. Nothing is logged: statements carry personal data, and the password belongs to the lease.
 """
 
 import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -168,7 +168,8 @@ class _Conversation:
             ) from None
         except psycopg.Error as error:
             # Only the primary message: details quote rows the role may not be able to read.
-            message = error.diag.message_primary or type(error).__name__
+            misuse = str(error) if isinstance(error, psycopg.ProgrammingError) else type(error).__name__
+            message = error.diag.message_primary or misuse
             raise _Refused(error.sqlstate or "failed", message, ends=self._connection.broken) from None
 
     async def _execute(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:
@@ -177,7 +178,7 @@ class _Conversation:
         size = 0
         async with self._connection.cursor() as cursor:
             # Row by row: a whole result could be larger than this process.
-            stream = cursor.stream(cast(LiteralString, sql), params)
+            stream = cast("AsyncGenerator[Any]", cursor.stream(cast(LiteralString, sql), params))
             try:
                 async with contextlib.aclosing(stream):
                     async for row in stream:
@@ -225,7 +226,7 @@ async def _connect(name: str, login: DatabaseLogin) -> psycopg.AsyncConnection[A
 @asynccontextmanager
 async def open_database_door(
     folder: Path, name: str, login: DatabaseLogin, limits: DoorLimits | None = None
-) -> AsyncIterator[Path]:
+) -> AsyncGenerator[Path]:
     """A unix socket below `folder` behind which the database answers as `login`; closed, with its session, at the end.
 
     Raises DoorUnavailable when the database cannot be entered.

@@ -5,7 +5,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ def _bind(folder: Path) -> Listening:
 
 
 @asynccontextmanager
-async def private_socket(folder: Path) -> AsyncIterator[Listening]:
+async def private_socket(folder: Path) -> AsyncGenerator[Listening]:
     """A socket in a fresh 0700 folder below `folder`; both are gone at the end. Raises OSError."""
     listening = await run_blocking(_bind, folder)
     try:

@@ -1,7 +1,6 @@
 """Innermost: files in, doors open, the tool in its sandbox, the result checked, files out."""
 
 import json
-import mimetypes
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 
 from overseen.domain.calls import CallResult, Effect, ToolCall
 from overseen.domain.canonical import canonical_json, plain
+from overseen.domain.content_kinds import media_type_of_name
 from overseen.errors import Misconfigured
 from overseen.store import BlobStore
 from overseen.tools.errors import EffectKnown, ToolFailed, ToolRefused
@@ -53,7 +53,9 @@ class SandboxedExecution:
             result = await self._run(job, spec)
         value = _checked(spec, result.value)
         with timed("files"):
-            blobs = {name: await self._blobs.put(content, media_type(name)) for name, content in result.files.items()}
+            blobs = {
+                name: await self._blobs.put(content, media_type_of_name(name)) for name, content in result.files.items()
+            }
         return CallResult(call_id=call.call_id, tool=call.tool, value=value, blobs=blobs)
 
     async def _open_doors(
@@ -100,11 +102,6 @@ class SandboxedExecution:
                     limit=error.limit,
                     log_tail=error.log_tail,
                 ) from error
-
-
-def media_type(name: str) -> str:
-    """What the ending of an output's name says it is."""
-    return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
 def _effect_known(spec: ToolSpec) -> EffectKnown:

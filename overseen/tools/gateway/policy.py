@@ -49,7 +49,7 @@ class PolicedCalls:
 
 
 def check_arguments(spec: ToolSpec, call: ToolCall) -> None:
-    """Raises ToolRefused when the arguments are not those of the tool. Nothing is converted: what was asked is what runs."""
+    """Raises ToolRefused when the tool does not take these arguments. Nothing is converted: what was asked runs."""
     try:
         spec.arguments.model_validate_json(canonical_json(call.arguments), strict=True)
     except ValidationError as error:

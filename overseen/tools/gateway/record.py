@@ -12,8 +12,8 @@ from overseen.tools.types import ToolPort
 class RecordedCalls:
     """Answers a finished call from its record; makes every other call under the same idempotency key.
 
-    A record that still says `started` is of a worker that died. A call that was refused or failed is judged anew. When the
-    task is cancelled the record stays `started`, as after a crash: nobody knows what came of the call.
+    A record that still says `started` is of a worker that died. A call that was refused or failed is judged anew. When
+    the task is cancelled the record stays `started`, as after a crash: nobody knows what came of the call.
     """
 
     def __init__(self, inner: ToolPort, *, ledger: CallLedger, registry: ToolRegistry) -> None:

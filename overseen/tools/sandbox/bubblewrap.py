@@ -1,7 +1,8 @@
-"""The default backend: Linux namespaces through bwrap, a syscall filter, resource limits, and cgroups where they can be had.
+"""The default backend: Linux namespaces through bwrap, a syscall filter, resource limits, and cgroups where they can be
+had.
 
-What holds and what does not: the job shares the machine's kernel. As root every sandbox runs as a user of its own; otherwise as
-ours, in namespaces that show it nothing of ours.
+What holds and what does not: the job shares the machine's kernel. As root every sandbox runs as a user of its own;
+otherwise as ours, in namespaces that show it nothing of ours.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ from overseen.tools.sandbox.port import (
 )
 from overseen.tools.sandbox.runtime import TOOL_DISTRIBUTIONS, Runtime, make_runtime
 from overseen.tools.sandbox.seccomp import build_filter
-from overseen.tools.sandbox.slots import Slots, choose_range
+from overseen.tools.sandbox.slots import Slot, Slots, choose_range
 from overseen.tools.sandbox.spawning import Ended, Launch, SpawnerProcess
 from overseen.tools.sandbox.worker import AnswerTooLarge, Worker, WorkerGone
 
@@ -131,7 +132,7 @@ class BubblewrapBackend:
             raise CapabilityMissing(
                 backend=self.name,
                 missing=missing,
-                next_step="Give the service a cgroup of its own (systemd: Delegate=yes), set the profile's processes to 1, "
+                next_step="Give the service a cgroup of its own (systemd: Delegate=yes), set the profile to one process, "
                 "or choose another sandbox.",
             )
         kind = WarmKind(entry_module=job.entry.partition(":")[0], profile=job.profile)
@@ -235,9 +236,7 @@ class BubblewrapBackend:
         if machinery is None or self._closed:
             raise _unavailable("The sandbox is closed.")
         slot = machinery.slots.take() if machinery.slots is not None else None
-        doors = Path(tempfile.mkdtemp(prefix="call-", dir=self.doors_folder))
-        if slot is not None:
-            os.chown(doors, slot.uid, slot.uid)
+        doors = await run_blocking(_make_doors_folder, self.doors_folder, slot)
         view = machinery.spawner.view
         leaf = Leaf()
         if machinery.cgroups is not None:
@@ -326,6 +325,13 @@ class BubblewrapBackend:
             await asyncio.wait(self._endings)
         if self._machinery is not None:
             await self._machinery.spawner.close()
+
+
+def _make_doors_folder(parent: Path, slot: Slot | None) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="call-", dir=parent))
+    if slot is not None:
+        os.chown(folder, slot.uid, slot.uid)
+    return folder
 
 
 def _open_filter(profile: SandboxProfile) -> int:

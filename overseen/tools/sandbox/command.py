@@ -8,6 +8,8 @@ from overseen.tools.sandbox.runtime import INSIDE, Runtime
 
 WORK = "/work"
 DOORS = "/doors"
+_TEMPORARY = "/tmp"  # noqa: S108 - of the sandbox, inside its scratch folder
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - of the sandbox
 _SHARED_MEMORY_BYTES = 16 << 20
 _SECCOMP_DESCRIPTOR, _INFO_DESCRIPTOR = "3", "4"
 _NOBODY = "65534"
@@ -33,7 +35,7 @@ def _environment(runtime: Runtime) -> list[str]:
     variables = {
         "PATH": "/usr/bin:/bin",
         "HOME": WORK,
-        "TMPDIR": f"{WORK}/tmp",
+        "TMPDIR": f"{WORK}{_TEMPORARY}",
         "LANG": "C.UTF-8",
         "LD_LIBRARY_PATH": runtime.library_path,
         # Each arena and each thread's stack takes address space, which is what the memory limit counts.
@@ -83,17 +85,17 @@ def launch_command(
         *("--hostname", "sandbox", "--uid", _NOBODY, "--gid", _NOBODY),
         *("--ro-bind", "/usr", "/usr", *_top_level(), *mounts),
         *("--proc", "/proc", "--dev", "/dev"),
-        *("--size", str(_SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm"),
+        *("--size", str(_SHARED_MEMORY_BYTES), "--tmpfs", _SHARED_MEMORY),
         *(
             "--size",
             str(profile.scratch_bytes),
             "--tmpfs",
             WORK,
             "--dir",
-            f"{WORK}/tmp",
+            f"{WORK}{_TEMPORARY}",
             "--symlink",
-            f"{WORK}/tmp",
-            "/tmp",
+            f"{WORK}{_TEMPORARY}",
+            _TEMPORARY,
         ),
         *("--ro-bind", doors, DOORS, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", WORK),
         *("--seccomp", _SECCOMP_DESCRIPTOR, "--info-fd", _INFO_DESCRIPTOR),

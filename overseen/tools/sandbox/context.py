@@ -1,4 +1,6 @@
-"""What a tool is given inside the sandbox. Standard library only; tools may import this module.
+"""What a tool is given inside the sandbox. Tools may import this module.
+
+Standard library only, and no more of it than every call needs: each import here delays every cold call.
 
 ::
 
@@ -9,17 +11,26 @@
         return {"status": rows[0]["status"]}
 """
 
+from __future__ import annotations
+
 import json
 import os
-import re
-import socket
 import stat
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
+
+_NAME_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
+_LONGEST_NAME = 128
 _DOOR_SECONDS = 60.0
+
+
+def _is_name(name: str) -> bool:
+    """Whether the host would take `name` as the name of a file or door."""
+    return bool(name) and len(name) <= _LONGEST_NAME and name[0] not in ".-" and _NAME_CHARACTERS.issuperset(name)
 
 
 class ToolError(Exception):
@@ -46,10 +57,12 @@ class DoorError(Exception):
 class DatabaseDoor:
     """SQL over the door's socket. The credential is on the other side; it is never sent here."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
+        import socket
+
         self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._connection.settimeout(_DOOR_SECONDS)
-        self._connection.connect(str(path))
+        self._connection.connect(path)
         self._stream = self._connection.makefile("rwb")
 
     def query(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
@@ -73,7 +86,7 @@ class DatabaseDoor:
 class ToolContext:
     """The files, doors and results of one call."""
 
-    def __init__(self, *, inputs: Path, doors: Path, output_bytes: int) -> None:
+    def __init__(self, *, inputs: str, doors: str, output_bytes: int) -> None:
         self._inputs = inputs
         self._doors = doors
         self._left = output_bytes
@@ -83,12 +96,17 @@ class ToolContext:
     @property
     def file_names(self) -> tuple[str, ...]:
         """Names of the files handed in, sorted."""
-        return tuple(sorted(os.listdir(self._inputs))) if self._inputs.is_dir() else ()
+        try:
+            return tuple(sorted(entry.name for entry in os.scandir(self._inputs)))
+        except FileNotFoundError:
+            return ()
 
     def file_path(self, name: str) -> Path:
         """Where a file handed in lies. Raises ToolError("not_found") for other names."""
-        path = self._inputs / name
-        if _NAME.fullmatch(name) is None or not path.is_file():
+        from pathlib import Path
+
+        path = Path(self._inputs, name)
+        if not _is_name(name) or not path.is_file():
             raise ToolError("not_found", f"No file named {name!r} was handed in.")
         return path
 
@@ -98,7 +116,7 @@ class ToolContext:
 
     def write_file(self, name: str, content: bytes) -> None:
         """Give a file back. Names: letters, digits, dot, dash, underscore. Raises ToolError when a limit is passed."""
-        if _NAME.fullmatch(name) is None:
+        if not _is_name(name):
             raise ToolError("bad_name", f"{name!r} cannot be the name of a result.")
         self._left -= len(content) - len(self.outputs.get(name, b""))
         if self._left < 0:
@@ -108,8 +126,8 @@ class ToolContext:
     def collect_file(self, name: str, path: str | os.PathLike[str]) -> None:
         """Give back a file that code wrote to the scratch folder.
 
-        Only a regular file with one name is taken, never through a link; what it claims to hold (a sparse file) counts in
-        full. Raises ToolError("not_regular") or ToolError("output_bytes").
+        Only a regular file with one name is taken, never through a link; what it claims to hold (a sparse file) counts
+        in full. Raises ToolError("not_regular") or ToolError("output_bytes").
         """
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -123,10 +141,10 @@ class ToolContext:
                 raise ToolError("output_bytes", "The results are larger than the tool's profile allows.")
             self.write_file(name, stream.read(self._left + 1))
 
-    def door_path(self, name: str) -> Path:
+    def door_path(self, name: str) -> str:
         """The unix socket of a door. Raises ToolError("no_door") when the call was given none of that name."""
-        path = self._doors / name
-        if _NAME.fullmatch(name) is None or not path.is_socket():
+        path = f"{self._doors}/{name}"
+        if not _is_name(name) or not os.path.exists(path):  # noqa: PTH110 - pathlib is not loaded for this
             raise ToolError("no_door", f"This call has no door named {name!r}.")
         return path
 

@@ -1,7 +1,7 @@
 """What every sandbox must promise, and what it may fail with.
 
-A backend runs one job at a time in a place of its own: it starts empty, sees the request and the files of that job, and is
-destroyed with everything in it before `run` returns. Nothing a job leaves behind can be seen by the next one.
+A backend runs one job at a time in a place of its own: it starts empty, sees the request and the files of that job, and
+is destroyed with everything in it before `run` returns. Nothing a job leaves behind can be seen by the next one.
 """
 
 import re
@@ -63,11 +63,12 @@ DEFAULT_NEEDS = frozenset(
 class SandboxProfile:
     """The limits of a job and what must be enforced about them.
 
-    `processes` is the most processes alive at once. 1, the default, forbids starting another process at all; threads are
-    free up to `threads`. With one process, memory can be bounded without cgroups, so the default works on any machine.
-    `memory_bytes` bounds anonymous memory; where cgroups cannot be had it is applied to the address space, of which programs with
-    many threads use more than memory. `scratch_bytes` bounds /work, the only writable folder (/tmp is inside it).
-    `output_bytes` bounds everything that comes back: the result, its files, and separately what is printed.
+    `processes`: 1, the default, forbids starting another process; threads are free up to `threads`. A larger figure is
+    the most processes and threads alive at once, counted together. `memory_bytes` bounds the address space of each
+    process, of which programs with threads use more than memory, and with cgroups also the memory of all together. With
+    one process the first alone bounds the whole, so the default works on machines without cgroups. `cpu_seconds` bounds
+    each process, loading the interpreter not counted. `scratch_bytes` bounds /work, the only writable folder (/tmp is
+    inside it). `output_bytes` bounds the result with its files, and separately what is printed.
 
     `warm_imports` are modules loaded before a job is there; `prewarmed` is how many workers wait in that state (each
     is used once). They change how soon a job starts, never what it may do.
@@ -90,9 +91,9 @@ class SandboxJob:
     """One thing to run.
 
     `entry` is `module:function`; the function is called as `run(arguments: dict, context: ToolContext)` with `request`,
-    any JSON value, as arguments. `files` are offered under their names (see `FILE_NAME`), read-only in intent but the job's own
-    copy. `doors` are unix sockets the caller listens on, seen inside as /doors/<name>; they must lie in the folder
-    the backend was given for doors. The job never learns where a door leads or with what credential.
+    any JSON value, as arguments. `files` are offered under their names (see `FILE_NAME`), read-only in intent but the
+    job's own copy. `doors` are unix sockets the caller listens on, seen inside as /doors/<name>; they must lie in the
+    folder the backend was given for doors. The job never learns where a door leads or with what credential.
     """
 
     call_id: str
@@ -107,12 +108,12 @@ class SandboxJob:
 class SandboxResult:
     """What came back from a job that ended well.
 
-    `value` is what the entry returned: JSON types only, strictly parsed, still content of a stranger: check it against a
-    schema before use. `wall_seconds` runs from the hand-over of the job to its proven end; `cpu_seconds` is user and system
-    time of all its processes, including loading the interpreter; None where the backend cannot know.
+    `value` is what the entry returned: JSON types only, strictly parsed, still content of a stranger: check it against
+    a schema before use. `wall_seconds` runs from the hand-over of the job to its proven end; `cpu_seconds` is user and
+    system time of all its processes, including loading the interpreter; None where the backend cannot know.
     `peak_memory_bytes` is of the whole job with cgroups, else of its largest process; None where neither is known.
-    `log_tail` is the end of what was printed (at most 4 KiB, undecodable bytes replaced). It is not part of the result, may
-    hold personal content, and its absence means nothing.
+    `log_tail` is the end of what was printed (at most 4 KiB, undecodable bytes replaced). It is not part of the result,
+    may hold personal content, and its absence means nothing.
     """
 
     value: Any
@@ -202,8 +203,8 @@ Limit = Literal["wall_seconds", "cpu_seconds", "memory_bytes", "processes", "scr
 class SandboxLimitExceeded(OverseenError):
     """The job ran into a limit of its profile and was ended. `limit` is the name of the profile's field.
 
-    Trying again without changing input or profile will end the same way. For whoever handed in the content first (a file
-    too large for its tool), then for the developer of the tool.
+    Trying again without changing input or profile will end the same way. For whoever handed in the content first (a
+    file too large for its tool), then for the developer of the tool.
     """
 
     code = "sandbox_limit_exceeded"
@@ -227,9 +228,9 @@ CrashKind = Literal["raised", "died", "garbled"]
 class ToolCrashed(OverseenError):
     """The tool's own code raised, died of a signal or sent something that is no result. For the developer of the tool.
 
-    `kind` says which of the three. `error_type` is the exception's class name, or the signal's. `detail` and `log_tail` are
-    what the tool said, at most 4 KiB each: content of a stranger that may hold personal data, so they are not in the message.
-    `tool_code` is set when the tool raised `ToolError` to say in its own words why it cannot answer.
+    `kind` says which of the three. `error_type` is the exception's class name, or the signal's. `detail` and `log_tail`
+    are what the tool said, at most 4 KiB each: content of a stranger that may hold personal data, so they are not in
+    the message. `tool_code` is set when the tool raised `ToolError` to say in its own words why it cannot answer.
     """
 
     code: ClassVar[str] = "tool_crashed"
@@ -274,5 +275,5 @@ def check_job(job: SandboxJob) -> None:
             raise InvalidJob(
                 f"{name!r} cannot be a name in a sandbox.",
                 not_done="The tool was not run.",
-                next_step="Use letters, digits, dot, dash and underscore, at most 128, not starting with a dot or dash.",
+                next_step="Use letters, digits, dot, dash, underscore; at most 128, the first no dot or dash.",
             )

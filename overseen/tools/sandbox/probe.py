@@ -27,7 +27,8 @@ def _network_family_works() -> bool:
 
 
 def run(arguments: dict[str, Any], context: ToolContext) -> dict[str, Any]:  # noqa: ARG001 - the shape of every entry
-    """What a sound sandbox shows: nothing writable in /proc/sys, no network, no capability, filter on, few processes."""
+    """What a sound sandbox shows: nothing writable in /proc/sys, no network, no capability, filter on, few
+    processes."""
     status = dict(
         line.split(":\t", 1)
         for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
@@ -39,6 +40,6 @@ def run(arguments: dict[str, Any], context: ToolContext) -> dict[str, Any]:  # n
         "capabilities": int(status["CapEff"], 16) | int(status["CapPrm"], 16) | int(status["CapBnd"], 16),
         "no_new_privileges": status["NoNewPrivs"].strip() == "1",
         "syscall_filter": status["Seccomp"].strip() == "2",
-        "processes": sum(1 for name in os.listdir("/proc") if name.isdigit()),
+        "processes": sum(1 for path in Path("/proc").iterdir() if path.name.isdigit()),
         "environment": sorted(os.environ),
     }

@@ -1,9 +1,11 @@
 """Runs one job inside the sandbox: reads the request on stdin, calls the entry, writes the result.
 
 Started as a script with `python -I -S`; standard library only. Results leave on a descriptor saved away from stdout,
-so whatever the tool prints goes to stderr and cannot be mistaken for a result. The host believes nothing that comes from here: this
-file keeps honest tools tidy, the walls are outside.
+so whatever the tool prints goes to stderr and cannot be mistaken for a result. The host believes nothing that comes
+from here: this file keeps honest tools tidy, the walls are outside.
 """
+
+from __future__ import annotations
 
 import errno
 import importlib
@@ -11,9 +13,11 @@ import json
 import os
 import resource
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 if __name__ == "__main__":
     sys.path[:0] = json.loads(sys.argv[1])["import_paths"]
@@ -50,13 +54,14 @@ def _save_result_descriptor() -> int:
     return saved
 
 
-def _receive(inputs: Path) -> dict[str, Any]:
+def _receive(inputs: str) -> dict[str, Any]:
     (length,) = PREFIX.unpack(_read_exactly(0, PREFIX.size))
     header, files = decode_header(_read_exactly(0, length))
     if files:
-        inputs.mkdir()
+        os.mkdir(inputs)  # noqa: PTH102 - pathlib is not loaded for this
     for name, size in files:
-        (inputs / name).write_bytes(_read_exactly(0, size))
+        with open(f"{inputs}/{name}", "wb") as stream:  # noqa: PTH123
+            stream.write(_read_exactly(0, size))
     # Nothing more is read from the host; code that reads stdin sees its end instead of waiting for ever.
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -113,10 +118,10 @@ def main() -> None:
         importlib.import_module(module_name)
     if options["announce"]:
         _write_all(results, encode_frame({"ready": True}, {}))
-    work = Path(options["work"])
-    header = _receive(work / "inputs")
+    inputs = f"{options['work']}/inputs"
+    header = _receive(inputs)
     _limit_cpu(header["cpu_seconds"])
-    context = ToolContext(inputs=work / "inputs", doors=Path(options["doors"]), output_bytes=header["output_bytes"])
+    context = ToolContext(inputs=inputs, doors=options["doors"], output_bytes=header["output_bytes"])
     pieces = _call(header, context)
     sys.stdout.flush()
     sys.stderr.flush()

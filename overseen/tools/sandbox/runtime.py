@@ -1,8 +1,8 @@
 """What sandboxes see of this installation: an interpreter, the packages tools need, and the code of the tools.
 
-Three read-only trees in `<home>/sandbox`, each under a name that contains a hash of what is in it. Files are hard links where the
-file system allows it and copies where not, so the trees cost little space, are readable for the unprivileged users
-sandboxes run as, and hold nothing else: no other package, no settings, no key.
+Three read-only trees in `<home>/sandbox`, each under a name that contains a hash of what is in it. Files are hard links
+where the file system allows it and copies where not, so the trees cost little space, are readable for the unprivileged
+users sandboxes run as, and hold nothing else: no other package, no settings, no key.
 """
 
 import hashlib
@@ -105,7 +105,8 @@ def _place(root: Path, files: Iterable[tuple[Path, str]]) -> None:
 
 
 def _make_tree(folder: Path, name: str, fill: Callable[[Path], None]) -> str:
-    """Build the tree `name` unless it is there: beside its place first, then renamed, so that half a tree is never seen."""
+    """Build the tree `name` unless it is there: beside its place first, then renamed, so that half a tree is never
+    seen."""
     final = folder / name
     if final.is_dir():
         return name
@@ -171,7 +172,8 @@ def _python_tree(folder: Path) -> tuple[str | None, str, str]:
 
 
 def required_distributions(names: Iterable[str]) -> list[metadata.Distribution]:
-    """The installed distributions `names` and all they require, sorted by name. Raises SandboxUnavailable if one is missing."""
+    """The installed distributions `names` and all they require, sorted by name. Raises SandboxUnavailable if one is
+    missing."""
     found: dict[str, metadata.Distribution] = {}
     pending = [Requirement(name) for name in names]
     while pending:
@@ -199,7 +201,7 @@ def _distribution_files(distributions: Iterable[metadata.Distribution]) -> Itera
     for distribution in distributions:
         for file in distribution.files or ():
             source = Path(str(distribution.locate_file(file)))
-            # Scripts and headers are outside of site-packages; byte-code is made anew; packages' own tests are half of them.
+            # Scripts and headers lie outside of site-packages; byte-code is made anew; tests are half of some packages.
             if not _LEFT_OUT.intersection(file.parts) and file.suffix != ".pyc" and source.is_file():
                 yield source, file.as_posix()
 
@@ -273,7 +275,8 @@ def _wheel_launcher(folder: Path) -> str:
 
 
 def make_runtime(folder: Path, distributions: Sequence[str] = TOOL_DISTRIBUTIONS) -> Runtime:
-    """The trees below `folder` (the data folder's `sandbox`), built where they are missing: some seconds the first time.
+    """The trees below `folder` (the data folder's `sandbox`), built where they are missing: some seconds the first
+    time.
 
     Safe to run many times at once. Blocking. Raises SandboxUnavailable when a package or bwrap is missing or the
     folder cannot be written.

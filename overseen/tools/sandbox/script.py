@@ -1,12 +1,16 @@
 """An entry that runs a Python script written by somebody else: the heart of the `python` tool.
 
-Standard library only; loaded inside the sandbox. The script sees `arguments`, `context` (a ToolContext) and `ToolError`, and
-leaves its answer, JSON types only, in `result`.
+Standard library only; loaded inside the sandbox. The script sees `arguments`, `context` (a ToolContext) and
+`ToolError`, and leaves its answer, JSON types only, in `result`.
 """
 
-from typing import Any
+from __future__ import annotations
 
 from overseen.tools.sandbox.context import ToolContext, ToolError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def run(arguments: dict[str, Any], context: ToolContext) -> Any:

@@ -28,8 +28,9 @@ def choose_range() -> range:
     """The uids to use: high ones no account has, or the top of what this user namespace maps."""
     text = Path("/proc/self/uid_map").read_text(encoding="ascii")
     mapped = [tuple(map(int, line.split())) for line in text.splitlines()]
-    if any(first <= _PREFERRED_FIRST and _PREFERRED_FIRST + SLOTS <= first + count for first, _, count in mapped):
-        return range(_PREFERRED_FIRST, _PREFERRED_FIRST + SLOTS)
+    preferred = range(_PREFERRED_FIRST, _PREFERRED_FIRST + SLOTS)
+    if any(preferred.start >= first and preferred.stop <= first + count for first, _, count in mapped):
+        return preferred
     first, _, count = max(mapped, key=lambda line: line[2])
     # 65534 is nobody, whose processes others may use.
     top = min(first + count, 65_534) if first < 65_534 else first + count

@@ -1,8 +1,8 @@
 """A small process that starts, watches and ends sandboxes for its parent.
 
-It exists because the parent cannot do this well: forking a large threaded process is slow and unsafe, bwrap's orphans must be
-adopted and reaped without touching the parent's own children, and everything has to die when the parent does. One
-thread, standard library only, started with `python -I -S`.
+It exists because the parent cannot do this well: forking a large threaded process is slow and unsafe, bwrap's orphans
+must be adopted and reaped without touching the parent's own children, and everything has to die when the parent does.
+One thread, standard library only, started with `python -I -S`.
 
 Messages are JSON datagrams on an inherited unix socket. In: `spawn` (with stdin, stdout, stderr and the
 seccomp filter attached), `kill`. Out: `hello` once, then per sandbox `failed` or `ended`. When the socket closes,
@@ -288,11 +288,12 @@ class Spawner:
         """Kill and reap children nobody knows: first processes of sandboxes that died while starting."""
         known = {sandbox.outer for sandbox in self._sandboxes.values()}
         known |= {sandbox.inner for sandbox in self._sandboxes.values() if sandbox.inner is not None}
-        for entry in os.listdir("/proc"):
-            if entry.isdigit() and _parent_of(int(entry)) == os.getpid() and int(entry) not in known:
+        everybody = {int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()}
+        for pid in everybody - known:
+            if _parent_of(pid) == os.getpid():
                 with contextlib.suppress(ProcessLookupError, ChildProcessError):
-                    os.kill(int(entry), signal.SIGKILL)
-                    os.waitpid(int(entry), 0)
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
 
     def _drop_cgroups(self, paths: Any) -> None:
         self._leftover_cgroups += [(time.monotonic() + 5, path) for path in paths]
@@ -302,7 +303,7 @@ class Spawner:
         kept: list[tuple[float, str]] = []
         for deadline, path in self._leftover_cgroups:
             try:
-                os.rmdir(path)
+                Path(path).rmdir()
             except FileNotFoundError:
                 continue
             except OSError:
@@ -345,7 +346,7 @@ def _become(message: dict[str, Any], descriptors: list[int]) -> None:
         os.chdir("/")
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        os.execve(message["argv"][0], message["argv"], {})
+        os.execve(message["argv"][0], message["argv"], {})  # noqa: S606 - no shell is the point
     except BaseException as error:  # noqa: BLE001 - whatever it was, this copy of the process must not go on
         os.write(2, f"cannot start the sandbox: {error}\n".encode())
     os._exit(126)

@@ -23,8 +23,9 @@ _START_SECONDS = 10.0
 class Launch:
     """One sandbox to start.
 
-    `limits` are hard rlimits by the spawner's names. `cgroups` maps a leaf to create to the values to write into its files;
-    `statistics` maps a name to a file read when the sandbox has ended. `uid` is who it runs as; None stays as we are.
+    `limits` are hard rlimits by the spawner's names. `cgroups` maps a leaf to create to the values to write into its
+    files; `statistics` maps a name to a file read when the sandbox has ended. `uid` is who it runs as; None stays as we
+    are.
     """
 
     argv: Sequence[str]
@@ -133,7 +134,8 @@ class SpawnerProcess:
         self._waiting.clear()
 
     async def spawn(self, launch: Launch, descriptors: Sequence[int]) -> Spawned:
-        """Start a sandbox. `descriptors` are stdin, stdout, stderr and the seccomp filter; the caller closes its copies."""
+        """Start a sandbox. `descriptors` are stdin, stdout, stderr and the seccomp filter; the caller closes its
+        copies."""
         self._numbers += 1
         ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         # A sandbox nobody waits for any more may still fail; that is not an error of its own.

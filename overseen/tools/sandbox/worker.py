@@ -70,7 +70,8 @@ class Worker:
         doors: Path,
         log_bytes: int,
     ) -> "Worker":
-        """Start what `launch` says; `syscall_filter` is a descriptor of the filter at its start. Raises SandboxUnavailable."""
+        """Start what `launch` says; `syscall_filter` is a descriptor of the filter at its start. Raises
+        SandboxUnavailable."""
         pipes, theirs = await Pipes.open(log_bytes)
         try:
             spawned = await spawner.spawn(launch, [*theirs, syscall_filter])
@@ -142,7 +143,8 @@ class Worker:
         await asyncio.wait([self._spawned.ended], timeout=seconds)
 
     async def end(self) -> Ended:
-        """Kill it, wait until nothing of it is alive, free what it held. Raises SandboxUnavailable when that cannot be proven."""
+        """Kill it, wait until nothing of it is alive, free what it held. Raises SandboxUnavailable when that cannot be
+        proven."""
         try:
             await self._spawner.kill(self._spawned)
             ended = await asyncio.wait_for(asyncio.shield(self._spawned.ended), _END_SECONDS)

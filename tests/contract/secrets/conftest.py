@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+import hvac
 import pytest
 import pytest_asyncio
 
@@ -14,6 +15,10 @@ from overseen.secrets.connect import broker_vault, killswitch_vault
 from overseen.secrets.credentials import VaultCredentials
 from overseen.secrets.vault_client import VaultClient
 from overseen.settings import ResourceSettings
+from overseen.stack.postgres import EmbeddedPostgres
+from overseen.stack.postgres_layout import INSURER_DATABASE, INSURER_OWNER
+from overseen.stack.vault_layout import PROVISIONER
+from overseen.stack.vault_provisioning import read_logins
 from overseen.store import Database
 from tests.stack_fixtures import Insurer, RunningOpenBao
 
@@ -49,6 +54,15 @@ def make_call(*, run_id: str | None = None, agent: str = "policy_lookup", tool: 
         agent=agent,
         tool=tool,
         arguments={"policy_number": new_id("policy")},
+    )
+
+
+@pytest.fixture(scope="session")
+def insurer(postgres_server: EmbeddedPostgres) -> Insurer:
+    """The insurer's database as it is: what is in its tables does not matter here, and filling it anew takes time."""
+    return Insurer(
+        url=postgres_server.url(INSURER_DATABASE, INSURER_OWNER),
+        resource=ResourceSettings(host="127.0.0.1", port=postgres_server.port, database=INSURER_DATABASE),
     )
 
 
@@ -89,18 +103,23 @@ def broker(
     )
 
 
-@pytest_asyncio.fixture(scope="session")
-async def store_template(postgres_server):
-    from sqlalchemy.ext.asyncio import create_async_engine
-    from overseen.stack.postgres_layout import STORE_OWNER, make_database
-    from overseen.store.tables import Base
-    from tests.stack_fixtures import async_url
-
-    connection = await postgres_server.connect()
-    async with connection:
-        await make_database(connection, "secrets_template", STORE_OWNER)
-    engine = create_async_engine(async_url(postgres_server.url("secrets_template", STORE_OWNER)))
-    async with engine.begin() as c:
-        await c.run_sync(Base.metadata.create_all)
-    await engine.dispose()
-    return "secrets_template"
+@pytest.fixture
+def administrator(openbao_server: RunningOpenBao) -> hvac.Client:
+    """Someone who administers Vault and gave themselves the right to read what Overseen's tools read."""
+    login = read_logins(openbao_server.server)[PROVISIONER]
+    client = hvac.Client(openbao_server.server.address)
+    client.auth.approle.login(login.role_id, login.secret_id)
+    rules = "".join(
+        f'path "{path}" {{ capabilities = ["create", "read", "update", "list"] }}\n'
+        for path in ("kv/data/*", "database/creds/*")
+    )
+    client.sys.create_or_update_acl_policy("curious", rules)
+    client.write_data("auth/approle/role/curious", data={"token_policies": "curious", "token_ttl": "5m"})
+    role_id = client.auth.approle.read_role_id("curious")["data"]["role_id"]
+    secret_id = client.auth.approle.generate_secret_id("curious")["data"]["secret_id"]
+    curious = hvac.Client(openbao_server.server.address)
+    curious.auth.approle.login(role_id, secret_id)
+    curious.secrets.kv.v2.create_or_update_secret(
+        "tools/write-to-claimant", {"api_key": "kept-in-vault"}, mount_point="kv"
+    )
+    return curious

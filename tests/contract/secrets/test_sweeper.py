@@ -1,10 +1,10 @@
 """What workers that died leave behind is ended and proven gone."""
 
 import asyncio
-import os
 import signal
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
@@ -103,7 +103,7 @@ async def test_a_worker_killed_between_intent_and_close_leaves_nothing(
     point: str, sweeper: Sweeper, liveness: Liveness, database: Database, settings: Settings, insurer: Insurer
 ) -> None:
     worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", WORKER, point, stdin=asyncio.subprocess.PIPE, cwd=os.getcwd()
+        sys.executable, "-c", WORKER, point, stdin=asyncio.subprocess.PIPE, cwd=Path.cwd()
     )
     vault = settings.vault
     shown = vault.model_dump(mode="json") | {

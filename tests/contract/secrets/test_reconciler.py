@@ -1,0 +1,199 @@
+"""Vault's own records and the ledger agree, or it is found out by name."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import hvac
+import pytest
+from sqlalchemy import update
+
+from overseen.domain.identifiers import new_id
+from overseen.journal import SYSTEM, Journal
+from overseen.secrets.audit_log import AuditLog, vault_trail
+from overseen.secrets.broker import LeaseBroker
+from overseen.secrets.credentials import MintedToken, VaultCredentials
+from overseen.secrets.errors import VaultRefused
+from overseen.secrets.grants import Asked
+from overseen.secrets.reconciler import Reconciler
+from overseen.secrets.run_tokens import RunTokens
+from overseen.secrets.secret import Secret
+from overseen.secrets.vault_client import VaultClient
+from overseen.settings import ResourceSettings
+from overseen.store import Database
+from overseen.store.tables import LeaseRecord, now
+from tests.contract.secrets.conftest import READ, make_call
+from tests.contract.secrets.test_broker import rows
+from tests.stack_fixtures import RunningOpenBao
+
+
+@pytest.fixture
+def reconciler(
+    database: Database, journal: Journal, killswitch: VaultClient, openbao_server: RunningOpenBao
+) -> Reconciler:
+    return Reconciler(
+        database=database,
+        journal=journal,
+        killswitch=killswitch,
+        audit_log=AuditLog(openbao_server.server.audit_file),
+        since=datetime.now(UTC),
+    )
+
+
+@pytest.fixture
+def source(vault: VaultClient, resources: dict[str, ResourceSettings]) -> VaultCredentials:
+    return VaultCredentials(vault, resources)
+
+
+async def names(reconciler: Reconciler) -> list[str]:
+    return [anomaly.name.value for anomaly in await reconciler.reconcile()]
+
+
+async def rogue(database: Database, vault: VaultClient, source: VaultCredentials, lease_id: str) -> MintedToken:
+    """A token below a run's token that the broker did not mint."""
+    call = make_call()
+    parent = await RunTokens(database, vault, source, worker_id="worker-1").token(call.run_id, for_seconds=60)
+    return await source.mint(Asked(lease_id=lease_id, call=call, grant=READ, ttl_seconds=60), parent)
+
+
+@pytest.fixture
+def kept_token(broker: LeaseBroker, monkeypatch: pytest.MonkeyPatch) -> list[Secret]:
+    """Tokens of the broker's calls, as a thief would have them."""
+    stolen: list[Secret] = []
+    mint = broker._source.mint
+
+    async def keep(asked: Asked, parent: Secret) -> MintedToken:
+        minted = await mint(asked, parent)
+        stolen.append(minted.token)
+        return minted
+
+    monkeypatch.setattr(broker._source, "mint", keep)
+    return stolen
+
+
+async def test_an_ordinary_day_has_no_findings(broker: LeaseBroker, reconciler: Reconciler) -> None:
+    async def work() -> None:
+        async with broker.lease(make_call(), [READ], wall_seconds=30):
+            await asyncio.sleep(0.05)
+
+    calls = asyncio.gather(*(work() for _ in range(8)))
+    found: list[str] = []
+    while not calls.done():
+        found += await names(reconciler)
+    await calls
+    assert found + await names(reconciler) == []
+
+
+async def test_a_token_the_ledger_does_not_know(
+    reconciler: Reconciler, database: Database, vault: VaultClient, source: VaultCredentials
+) -> None:
+    await rogue(database, vault, source, new_id("lease"))
+    assert await names(reconciler) == ["VAULT_ONLY_TOKEN"]
+
+
+async def test_a_token_that_borrows_the_id_of_a_lease(
+    reconciler: Reconciler, broker: LeaseBroker, database: Database, vault: VaultClient, source: VaultCredentials
+) -> None:
+    async with broker.lease(make_call(), [READ], wall_seconds=30) as lease:
+        await rogue(database, vault, source, lease.lease_id)
+    assert await names(reconciler) == ["VAULT_ONLY_TOKEN"]
+
+
+async def test_a_lease_the_ledger_does_not_know(
+    reconciler: Reconciler, database: Database, vault: VaultClient, source: VaultCredentials
+) -> None:
+    minted = await rogue(database, vault, source, new_id("lease"))
+    await source.fetch(READ, minted)
+    assert sorted(await names(reconciler)) == ["VAULT_ONLY_LEASE", "VAULT_ONLY_TOKEN"]
+    await source.revoke(minted.accessor, ())
+
+
+async def test_a_row_of_a_credential_that_vault_never_made(
+    reconciler: Reconciler, broker: LeaseBroker, database: Database
+) -> None:
+    async with broker.lease(make_call(), [], wall_seconds=30):
+        pass
+    row = (await rows(database))[0]
+    async with database.transaction() as session:
+        session.add(
+            LeaseRecord(
+                **{
+                    c.key: getattr(row, c.key)
+                    for c in LeaseRecord.__table__.columns
+                    if c.key not in ("lease_id", "accessor")
+                },
+                lease_id=new_id("lease"),
+                accessor="forged",
+            )
+        )
+    assert await names(reconciler) == ["LEDGER_ONLY"]
+
+
+async def test_a_token_used_after_its_end(
+    reconciler: Reconciler, broker: LeaseBroker, vault: VaultClient, kept_token: list[Secret]
+) -> None:
+    async with broker.lease(make_call(), [READ], wall_seconds=30) as lease:
+        pass
+    with pytest.raises(VaultRefused):
+        await vault.read("database/creds/insurer-read", token=kept_token[0])
+    findings = await reconciler.reconcile()
+    assert [(finding.name.value, finding.lease_id) for finding in findings] == [("USE_AFTER_REVOKE", lease.lease_id)]
+
+
+async def test_a_probe_for_something_the_token_may_not_do(
+    reconciler: Reconciler, broker: LeaseBroker, vault: VaultClient, kept_token: list[Secret]
+) -> None:
+    async with broker.lease(make_call(), [READ], wall_seconds=30):
+        with pytest.raises(VaultRefused):
+            await vault.read("kv/data/tools/write-to-claimant", token=kept_token[0])
+        assert await names(reconciler) == ["DENIED"]
+
+
+async def test_a_second_read_with_a_stolen_token_is_refused_and_found(
+    reconciler: Reconciler, broker: LeaseBroker, vault: VaultClient, kept_token: list[Secret]
+) -> None:
+    async with broker.lease(make_call(), [READ], wall_seconds=30):
+        for _ in range(2):
+            with pytest.raises(VaultRefused):
+                await vault.read("database/creds/insurer-read", token=kept_token[0])
+        assert "DENIED" in await names(reconciler)
+
+
+async def test_a_secret_read_without_a_lease(
+    reconciler: Reconciler, openbao_server: RunningOpenBao, administrator: hvac.Client
+) -> None:
+    administrator.read("kv/data/tools/write-to-claimant")
+    assert await names(reconciler) == ["OUT_OF_BAND_READ"]
+
+
+async def test_a_credential_that_lives_after_the_ledger_closed_it(
+    reconciler: Reconciler, broker: LeaseBroker, database: Database
+) -> None:
+    async with broker.lease(make_call(), [READ], wall_seconds=30):
+        async with database.transaction() as session:
+            await session.execute(update(LeaseRecord).values(state="closed", proven_gone_at=now(), revoked_at=now()))
+        assert await names(reconciler) == ["STILL_ALIVE"]
+
+
+async def test_a_finding_is_in_the_journal_once(
+    reconciler: Reconciler, database: Database, vault: VaultClient, source: VaultCredentials, journal: Journal
+) -> None:
+    await rogue(database, vault, source, new_id("lease"))
+    await reconciler.reconcile()
+    reconciler._audit_log._inode = None  # read everything again, as after a restart
+    assert await names(reconciler) == ["VAULT_ONLY_TOKEN"]
+    assert [entry.kind for entry in await journal.entries(SYSTEM)] == ["ReconcilerFinding"]
+
+
+async def test_vaults_own_records_tell_the_life_of_a_lease(
+    broker: LeaseBroker, database: Database, openbao_server: RunningOpenBao
+) -> None:
+    async with broker.lease(make_call(), [READ], wall_seconds=30):
+        pass
+    row = (await rows(database))[0]
+    trail = await vault_trail(
+        openbao_server.server.audit_file,
+        openbao_server.server.server_log,
+        accessor=row.accessor,
+        vault_leases=row.vault_leases,
+    )
+    assert [moment.what for moment in trail] == ["token made", "read", "lease revoked"]

@@ -1,0 +1,107 @@
+"""Small documents and photos made for the tests."""
+
+import io
+import random
+import struct
+import zlib
+from collections.abc import Sequence
+from email.message import EmailMessage
+
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from reportlab.pdfgen import canvas
+
+LETTER = (
+    "Policy number: CAR-2214-KL",
+    "On 3 October 2026 a shopping trolley rolled into my car.",
+    "The garage wants 486.20 pounds.",
+)
+_FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSerif.ttf"
+
+
+def pdf(pages: Sequence[Sequence[str]], *, rotation: int = 0) -> bytes:
+    written = io.BytesIO()
+    page = canvas.Canvas(written, pagesize=(595, 842), invariant=1)
+    for lines in pages:
+        for number, line in enumerate(lines):
+            page.drawString(72, 770 - 20 * number, line)
+        page.setPageRotation(rotation)
+        page.showPage()
+    page.save()
+    return written.getvalue()
+
+
+def encrypted_pdf() -> bytes:
+    from reportlab.lib.pdfencrypt import StandardEncryption
+
+    written = io.BytesIO()
+    page = canvas.Canvas(written, encrypt=StandardEncryption("secret", canPrint=0))
+    page.drawString(72, 770, "hidden")
+    page.save()
+    return written.getvalue()
+
+
+def picture_of_text(lines: Sequence[str] = LETTER) -> Image.Image:
+    picture = Image.new("RGB", (1000, 90 + 60 * len(lines)), "white")
+    drawing = ImageDraw.Draw(picture)
+    font = ImageFont.truetype(_FONT, 28)
+    for number, line in enumerate(lines):
+        drawing.text((40, 40 + 60 * number), line, font=font, fill="black")
+    return picture
+
+
+def scanned_pdf(lines: Sequence[str] = LETTER) -> bytes:
+    return encoded(picture_of_text(lines), "PDF")
+
+
+def encoded(picture: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
+    written = io.BytesIO()
+    picture.save(written, kind, **options)
+    return written.getvalue()
+
+
+def scene(seed: int = 1, size: tuple[int, int] = (900, 700)) -> Image.Image:
+    """Something with shapes, edges and grain, as a photo of a thing has; other seeds look different."""
+    chance = random.Random(seed)  # noqa: S311 - a picture, not a secret
+    picture = Image.new("RGB", size, tuple(chance.randrange(60, 200) for _ in range(3)))
+    drawing = ImageDraw.Draw(picture)
+    for _ in range(25):
+        x, y = chance.randrange(size[0]), chance.randrange(size[1])
+        colour = tuple(chance.randrange(256) for _ in range(3))
+        shape = drawing.ellipse if chance.random() < 0.5 else drawing.rectangle
+        shape((x, y, x + chance.randrange(40, 300), y + chance.randrange(40, 250)), fill=colour)
+    grain = Image.effect_noise(size, 30).convert("RGB")
+    return Image.blend(picture, grain, 0.1)
+
+
+def blurred(picture: Image.Image) -> Image.Image:
+    return picture.filter(ImageFilter.GaussianBlur(12))
+
+
+def huge_png() -> bytes:
+    """20,000 x 20,000 pixels of black in half a megabyte."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    pressed = zlib.compressobj(9)
+    row = bytes(1 + 20_000 // 8)
+    rows = b"".join(pressed.compress(row) for _ in range(20_000)) + pressed.flush()
+    header = struct.pack(">IIBBBBB", 20_000, 20_000, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def mail(body: str = "\n".join(LETTER), *, html: str | None = None, files: Sequence[tuple[str, bytes]] = ()) -> bytes:
+    message = EmailMessage()
+    message["From"] = "Priya Raman <priya.raman@example.com>"
+    message["To"] = "claims@harbourmutual.example"
+    message["Subject"] = "Dent in the door"
+    message["Date"] = "Wed, 14 Oct 2026 09:30:00 +0100"
+    if body:
+        message.set_content(body)
+    if html is not None and body:
+        message.add_alternative(html, subtype="html")
+    elif html is not None:
+        message.set_content(html, subtype="html")
+    for name, content in files:
+        message.add_attachment(content, maintype="application", subtype="octet-stream", filename=name)
+    return message.as_bytes()
