@@ -183,7 +183,7 @@ class Scenario:
             message_blob=blobs[0], region="local",
             attachments=tuple({"attachment_id": "att", "media_type": "image/png", "size": 1, "blob": blob} for blob in blobs),
         ), f"account:{requester}")
-        await self._append(run_id, events.RunStarted(worker_id="worker-1", attempt=1))
+        await self._append(run_id, events.RunStarted(worker_id="worker-1"))
         plan_blob = await self._json(plain(plan))
         await self._append(run_id, events.PlanProposed(origin="model", plan_blob=plan_blob, plan_digest=plan.digest))
         await self._append(run_id, events.PlanLocked(

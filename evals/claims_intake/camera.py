@@ -30,7 +30,7 @@ class Shot:
 def develop(scene: Pixels, shot: Shot, seed: int) -> Image.Image:
     """Lens (vignette, defocus, shake), white balance and sensor noise."""
     random = np.random.default_rng(seed + 7919)
-    picture = scene.copy()
+    picture = _frame(scene, random)
     if shot.defocus:
         picture = ndimage.gaussian_filter(picture, (shot.defocus, shot.defocus, 0))
     if shot.shake:
@@ -39,14 +39,32 @@ def develop(scene: Pixels, shot: Shot, seed: int) -> Image.Image:
     v, u = np.mgrid[-1 : 1 : HEIGHT * 1j, -1 : 1 : WIDTH * 1j].astype(np.float32)
     off_centre = random.uniform(-0.15, 0.15, 2)
     picture *= (1 - 0.2 * ((u - off_centre[0]) ** 2 + (v - off_centre[1]) ** 2))[..., None]
-    picture *= np.array([1 + shot.warmth, 1, 1 - shot.warmth], np.float32)
-    level = 0.004 + 0.00002 * shot.iso
+    picture = np.clip(picture * np.array([1 + shot.warmth, 1, 1 - shot.warmth], np.float32), 0, 1) ** 0.85
+    level = 0.007 + 0.00003 * shot.iso
     noise = random.normal(0, 1, picture.shape).astype(np.float32)
-    if not (shot.defocus or shot.shake):
+    if shot.defocus or shot.shake:
+        level *= 0.25
+    else:
         blurred = ndimage.gaussian_filter(picture, (1.2, 1.2, 0))
-        picture = picture + 0.7 * (picture - blurred)
+        picture = picture + 1.3 * (picture - blurred)
     picture = picture + noise * level * (0.4 + np.sqrt(np.clip(picture, 0, 1)))
     return Image.fromarray((np.clip(picture, 0, 1) * 255).astype(np.uint8))
+
+
+def _frame(scene: Pixels, random: np.random.Generator) -> Pixels:
+    """The part of the scene that the lens saw: nearer, turned a little, not quite square on, from either side."""
+    zoom, turn = random.uniform(1.08, 1.28), np.radians(random.uniform(-7, 7))
+    margin = 0.5 - 0.5 / zoom
+    centre = 0.5 + random.uniform(-0.7, 0.7, 2) * margin
+    u, v = np.meshgrid(np.linspace(-0.5, 0.5, WIDTH), np.linspace(-0.5, 0.5, HEIGHT) * HEIGHT / WIDTH)
+    lean = 1 + random.uniform(-0.10, 0.10) * 2 * u + random.uniform(-0.12, 0.12) * 2 * v
+    x = (u * np.cos(turn) - v * np.sin(turn)) / zoom * lean + centre[0]
+    y = (u * np.sin(turn) + v * np.cos(turn)) / zoom * lean * WIDTH / HEIGHT + centre[1]
+    if random.random() < 0.5:
+        x = 1 - x
+    places = np.stack([y * (HEIGHT - 1), x * (WIDTH - 1)])
+    channels = [ndimage.map_coordinates(scene[..., c], places, order=3, mode="mirror") for c in range(3)]
+    return np.stack(channels, -1).astype(np.float32)
 
 
 def save_jpeg(picture: Image.Image, shot: Shot) -> bytes:

@@ -55,9 +55,15 @@ def step(distance: Pixels, width: float) -> Pixels:
 
 
 def mix(below: Pixels, above: Pixels | Colour, mask: Pixels) -> Pixels:
-    """`above` laid over `below` where `mask` is 1."""
+    """`above` laid over `below` where `mask` is 1. Only the rectangle that the mask touches is worked on."""
     over = np.asarray(above, np.float32)
-    return below * (1 - mask[..., None]) + over * mask[..., None]
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    mixed = below.astype(np.float32)
+    if rows.size:
+        part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        share = mask[part][..., None]
+        mixed[part] = mixed[part] * (1 - share) + (over[part] if over.ndim == 3 else over) * share
+    return mixed
 
 
 def flat(colour: Colour) -> Pixels:
@@ -80,16 +86,21 @@ def disc_distance(scene: Scene, centre: tuple[float, float], radius: float) -> P
     return np.hypot(scene.u - centre[0], (scene.v - centre[1]) * ratio) - radius
 
 
-def path_distance(scene: Scene, points: list[tuple[float, float]]) -> Pixels:
-    """Distance to a line through `points`, in units of the picture's width."""
+def path_distance(scene: Scene, points: list[tuple[float, float]], reach: float = 0.03) -> Pixels:
+    """Distance to a line through `points`, in units of the picture's width; 9 where it is surely more than `reach`."""
     ratio = HEIGHT / WIDTH
     best = np.full((HEIGHT, WIDTH), 9.0, np.float32)
-    x, y = scene.u, scene.v * ratio
     for (ax, ay), (bx, by) in pairwise(points):
-        ay, by = ay * ratio, by * ratio  # noqa: PLW2901
-        dx, dy = bx - ax, by - ay
-        along = np.clip(((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy + 1e-9), 0, 1)
-        best = np.minimum(best, np.hypot(x - ax - along * dx, y - ay - along * dy))
+        left, right = sorted((ax, bx))
+        top, bottom = sorted((ay, by))
+        part = (
+            slice(max(0, int((top - reach / ratio) * HEIGHT)), max(0, int((bottom + reach / ratio) * HEIGHT) + 1)),
+            slice(max(0, int((left - reach) * WIDTH)), max(0, int((right + reach) * WIDTH) + 1)),
+        )
+        x, y = scene.u[part] - ax, (scene.v[part] - ay) * ratio
+        dx, dy = bx - ax, (by - ay) * ratio
+        along = np.clip((x * dx + y * dy) / (dx * dx + dy * dy + 1e-9), 0, 1)
+        best[part] = np.minimum(best[part], np.hypot(x - along * dx, y - along * dy))
     return best
 
 

@@ -83,6 +83,7 @@ class Decided(BaseModel):
 
 @api_router.post("/tasks", status_code=201)
 async def submit_task(
+    *,
     viewer: ViewerHere,
     services: ServicesHere,
     playbook: Annotated[str, Form()],

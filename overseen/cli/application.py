@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from overseen.cli import stack
+from overseen.cli import accounts, journal, reviews, runs, stack, tasks
 from overseen.errors import OverseenError
 
 app = typer.Typer(
@@ -16,6 +16,11 @@ app = typer.Typer(
 )
 # Commands that stand alone: `overseen up`.
 app.add_typer(stack.app)
+app.add_typer(tasks.app)
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(journal.app, name="journal")
+app.add_typer(reviews.app, name="reviews")
+app.add_typer(runs.app, name="runs")
 
 
 def main() -> None:

@@ -1,7 +1,9 @@
 """`overseen up | down | status | doctor`."""
 
+import asyncio
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 
 from overseen.settings import default_home
+from overseen.stack.doctor import Health, examine
 from overseen.stack.launch import bring_up, describe, page_address, take_down
 from overseen.stack.state import PartState, PartStatus, StackState, read_state
 
@@ -64,6 +67,22 @@ def status(home: Home = None, as_json: AsJson = False) -> None:
         table.add_row(*("" if cell is None else str(cell) for cell in cells), part["detail"][:80])
     _console.print(table)
     print(f"Pages: {found['url']}" if found["url"] else "Nothing runs. Start it with `overseen up`.")
+
+
+@app.command()
+def doctor(home: Home = None, as_json: AsJson = False) -> None:
+    """Say what this machine can do, and what to mend; exit code 1 when something would stop Overseen."""
+    found = asyncio.run(examine(data_folder(home)))
+    healthy = all(item.health is not Health.FAIL for item in found)
+    if as_json:
+        print(json.dumps({"healthy": healthy, "checks": [asdict(item) for item in found]}, indent=2))
+    else:
+        for item in found:
+            _console.print(f"{item.health.value:<5} {item.name:<16} {item.detail}", markup=False, soft_wrap=True)
+            if item.next_step:
+                _console.print(f"{'':<22} {item.next_step}", markup=False, soft_wrap=True)
+    if not healthy:
+        raise typer.Exit(1)
 
 
 class _Screen:

@@ -138,8 +138,8 @@ async def compose_worker(
         guardrails = standard_suite()
         agents = (
             Extractor(models=models, prompts=prompts, blobs=blobs, guardrails=guardrails),
-            VisionChecker(models=models, prompts=prompts, blobs=blobs),
-            PolicyLookup(models=models, prompts=prompts, blobs=blobs),
+            VisionChecker(models, prompts, guardrails, vision=models.sees_images),
+            PolicyLookup(models, prompts, guardrails),
         )
         services = RunServices(
             cases=cases,

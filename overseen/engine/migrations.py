@@ -2,6 +2,8 @@
 
 import asyncio
 
+import asyncio
+
 from dbos import DBOS
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
@@ -16,6 +18,10 @@ async def prepare_database(settings: DatabaseSettings) -> None:
     async with AsyncPostgresSaver.from_conn_string(settings.dsn) as saver:
         await saver.setup()
     await run_blocking(DBOS.migrate, settings.dsn)
+
+
+if __name__ == "__main__":
+    asyncio.run(prepare_database(load_settings().database))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from overseen.secrets.vault_client import VaultClient
 from overseen.settings import ResourceSettings
 
 _WRAP_SECONDS = 30
+_FORBIDDEN = 403
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,5 +236,17 @@ class VaultCredentials:
         except VaultRefused as refused:
             if "invalid accessor" in str(refused.context.get("said")):
                 return True
+            # A request cut off inside Vault can leave an accessor without its token, whose look-up is then denied.
+            if refused.context.get("status") == _FORBIDDEN and await self._may_look_up():
+                return True
             raise
         return False
+
+    async def _may_look_up(self) -> bool:
+        """Whether this login may look up accessors at all: tried on its own."""
+        own = await self._vault.read("auth/token/lookup-self")
+        try:
+            await self._vault.write("auth/token/lookup-accessor", {"accessor": own["data"]["accessor"]})
+        except VaultRefused:
+            return False
+        return True

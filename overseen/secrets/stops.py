@@ -104,14 +104,6 @@ class Stops:
             )
             return None if row is None else _stop(row)
 
-    async def stopped(self, call: ToolCall) -> str | None:
-        """One sentence that says what was stopped; None when nothing was."""
-        try:
-            await self.check(call)
-        except Stopped as error:
-            return error.message
-        return None
-
     async def check(self, call: ToolCall) -> None:
         """Raise Stopped when a kill switch names the call, its run, agent, tool or everything."""
         async with self._database.read() as session:

@@ -5,6 +5,7 @@ The pool is its own, so that a hanging Vault cannot use up the threads of everyt
 """
 
 import asyncio
+import contextlib
 import functools
 import time
 from collections.abc import Callable, Mapping
@@ -33,7 +34,9 @@ from overseen.secrets.secret import Secret
 _THREADS = 16
 _RENEW_BELOW = 0.25
 """The share of its own token's life below which the client logs in again."""
-_NOT_FOUND = 404
+_FORBIDDEN, _NOT_FOUND = 403, 404
+_INTERNAL = "internal error"
+"""All that Vault says when it could not write its audit log; its health endpoint answers well meanwhile."""
 
 
 class VaultLogin(Protocol):
@@ -106,8 +109,8 @@ def _answered_with_error(error: vault_errors.VaultError) -> Exception:
     said = said.strip().replace("\n", " ")[:300]
     if isinstance(error, vault_errors.VaultDown) and "sealed" in said.lower():
         return _unavailable("Vault is sealed.", VaultSealed)
-    if isinstance(error, vault_errors.InternalServerError) and "audit" in said.lower():
-        return _unavailable("Vault cannot write its audit log and refuses everything.", VaultAuditBlocked)
+    if isinstance(error, vault_errors.InternalServerError) and (said == _INTERNAL or "audit" in said.lower()):
+        return _unavailable("Vault refuses everything, as it does when its audit log is full.", VaultAuditBlocked)
     if isinstance(error, vault_errors.InternalServerError):
         return _unavailable(f"Vault is up, but could not do it: {said}", VaultBackendDown)
     if isinstance(
@@ -207,7 +210,7 @@ class VaultClient:
         try:
             return await self._guarded(method, path, own, body, wrap_seconds)
         except VaultRefused as refused:
-            if refused.context.get("status") != 403:
+            if refused.context.get("status") != _FORBIDDEN or await self._still_valid(own):
                 raise
             again = await self._own_token(not_this=own)
             return await self._guarded(method, path, again, body, wrap_seconds)
@@ -218,7 +221,9 @@ class VaultClient:
         return float(answer["server_time_utc"])
 
     async def close(self) -> None:
-        """End the session. The login's token runs out by itself unless `revoke_own` was called."""
+        """Revoke this client's own token and end the session. Out of reach, the token runs out by itself."""
+        with contextlib.suppress(VaultUnavailable, VaultRefused):
+            await self.revoke_own()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._session.close()
 
@@ -234,6 +239,14 @@ class VaultClient:
             if own is None or own.renew_at < time.monotonic() or own.value is not_this:
                 self._own = own = await self._log_in()
             return own.value
+
+    async def _still_valid(self, own: Secret) -> bool:
+        """Whether our own token lives, so that a refusal was meant for what was asked and not for who asked."""
+        try:
+            await self._guarded("get", "auth/token/lookup-self", own, None, None)
+        except VaultRefused:
+            return False
+        return True
 
     async def _log_in(self) -> _OwnToken:
         answer = await self._guarded("post", self._login.path, None, self._login.body(), None)

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from overseen.secrets.errors import VaultRefused
 from overseen.secrets.vault_client import VaultClient
@@ -41,10 +42,17 @@ class VaultSearch:
         self._at_once = asyncio.Semaphore(_AT_ONCE)
 
     async def tokens(self) -> list[FoundToken]:
-        """Every living token with metadata of ours (a lease_id or a run_token_id)."""
+        """Every living token with metadata of ours (a lease_id or a run_token_id).
+
+        A request that was cut off inside Vault can leave an accessor without its token, whose look-up is then denied.
+        This login's own token is always among those listed: when no look-up succeeds, it is the login that may not.
+        """
         accessors = await self._vault.list("auth/token/accessors")
-        found = await asyncio.gather(*(self._token(accessor) for accessor in accessors))
-        return [token for token in found if token is not None]
+        found = await asyncio.gather(*(self._look_up(accessor) for accessor in accessors))
+        denied = [answer for answer in found if isinstance(answer, VaultRefused)]
+        if denied and not any(isinstance(answer, dict) for answer in found):
+            raise denied[0]
+        return [token for answer in found if isinstance(answer, dict) and (token := _found(answer)) is not None]
 
     async def database_leases(self, paths: Sequence[str], *, known: Collection[str]) -> list[FoundLease]:
         """Living leases below credential paths (`database/creds/insurer-read`) that are not among `known`."""
@@ -56,19 +64,15 @@ class VaultSearch:
                     found.append(lease)
         return found
 
-    async def _token(self, accessor: str) -> FoundToken | None:
+    async def _look_up(self, accessor: str) -> dict[str, Any] | VaultRefused | None:
         async with self._at_once:
             try:
                 answer = await self._vault.write("auth/token/lookup-accessor", {"accessor": accessor})
             except VaultRefused as refused:
                 if _INVALID_ACCESSOR in str(refused.context.get("said")):
                     return None  # it ended between the list and the look-up
-                raise
-        meta = answer["data"].get("meta") or {}
-        if "lease_id" not in meta and "run_token_id" not in meta:
-            return None
-        created_at = datetime.fromtimestamp(answer["data"]["creation_time"], UTC)
-        return FoundToken(accessor=accessor, meta=meta, created_at=created_at)
+                return refused
+        return dict(answer["data"])
 
     async def _lease(self, vault_lease: str) -> FoundLease | None:
         try:
@@ -79,3 +83,11 @@ class VaultSearch:
             raise
         issued_at = datetime.fromisoformat(answer["data"]["issue_time"])
         return FoundLease(vault_lease=vault_lease, issued_at=issued_at)
+
+
+def _found(data: Mapping[str, Any]) -> FoundToken | None:
+    meta = data.get("meta") or {}
+    if "lease_id" not in meta and "run_token_id" not in meta:
+        return None
+    created_at = datetime.fromtimestamp(data["creation_time"], UTC)
+    return FoundToken(accessor=data["accessor"], meta=meta, created_at=created_at)

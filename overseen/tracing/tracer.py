@@ -6,9 +6,11 @@ its parent. The parent is kept in a variable of our own, because libraries that 
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import sys
+import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -29,7 +31,6 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from overseen.blocking import run_blocking
 from overseen.domain.canonical import canonical_json, digest_bytes
 from overseen.errors import OverseenError
 from overseen.tracing import attributes as names
@@ -134,8 +135,18 @@ class OpenTelemetryTracer:
 
     async def close(self) -> None:
         """See Tracer."""
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def shut_down() -> None:
+            self._provider.shutdown()
+            with contextlib.suppress(RuntimeError):  # the loop may be gone by now
+                loop.call_soon_threadsafe(done.set)
+
+        # A daemon: a thread of the pool would hold up the end of the process for as long as the server hangs.
+        threading.Thread(target=shut_down, name="tracing-shutdown", daemon=True).start()
         try:
-            await asyncio.wait_for(run_blocking(self._provider.shutdown), _FLUSH_SECONDS)
+            await asyncio.wait_for(done.wait(), _FLUSH_SECONDS)
         except TimeoutError:
             _log.warning("The trace server did not take the last spans in time; the journal has everything.")
 

@@ -1,8 +1,10 @@
 """Leases: where the ledger stands, every lease, and the life of one."""
 
+from dataclasses import fields
+from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from overseen.api.reading.leases import LeaseFilter
@@ -16,25 +18,18 @@ _LEASE_ROLES = (Role.AUDITOR, Role.OPERATOR)
 
 
 @router.get("")
-async def show_list(  # noqa: PLR0913, PLR0917 - one parameter a filter in the address
+async def show_list(
     request: Request,
     viewer: ViewerHere,
     services: ServicesHere,
-    show: str = "",
-    agent: str = "",
-    tool: str = "",
-    state: str = "",
-    run: str = "",
-    call: str = "",
-    cursor: str = "",
+    chosen: Annotated[LeaseFilter, Depends(LeaseFilter)],
 ) -> Response:
     """Counters and the table, filtered by the address."""
     viewer.require(viewer.sees_leases, "seeing the leases", _LEASE_ROLES)
-    chosen = LeaseFilter(
-        show=show, agent=agent, tool=tool, state=state, run_id=run.strip(), call_id=call.strip(), cursor=cursor
-    )
     leases, paging = await services.leases.list(chosen)
-    kept = {"show": show, "agent": agent, "tool": tool, "state": state, "run": run, "call": call}
+    kept = {
+        field.name: getattr(chosen, field.name) for field in fields(chosen) if field.name not in ("cursor", "limit")
+    }
     return page(
         request,
         "leases/list.html",

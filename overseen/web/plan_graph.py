@@ -1,4 +1,4 @@
-"""The plan as a small graph: columns of steps that can run at the same time, edges where one needs the other's facts."""
+"""The plan as a small graph: columns of steps that can run at once, edges where one needs the other's facts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

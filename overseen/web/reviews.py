@@ -71,7 +71,13 @@ async def _queue(services: Services, viewer: Viewer, chosen: QueueFilter) -> dic
 
 @router.get("")
 async def show_queue(
-    request: Request, viewer: ViewerHere, services: ServicesHere, show: str = "", boundary: str = "", search: str = ""
+    *,
+    request: Request,
+    viewer: ViewerHere,
+    services: ServicesHere,
+    show: str = "",
+    boundary: str = "",
+    search: str = "",
 ) -> Response:
     """The queue."""
     viewer.require(viewer.sees_reviews, "seeing the reviews", _REVIEW_ROLES)
@@ -95,6 +101,7 @@ async def _case(services: Services, viewer: Viewer, review_id: str) -> tuple[Cas
 
 @router.get("/{review_id}")
 async def show_case(
+    *,
     request: Request,
     viewer: ViewerHere,
     services: ServicesHere,
@@ -112,6 +119,7 @@ async def show_case(
 
 @router.post("/{review_id}/decision")
 async def decide(
+    *,
     request: Request,
     viewer: ViewerHere,
     services: ServicesHere,

@@ -31,6 +31,7 @@ RunHere = Annotated[RunView, Depends(_run)]
 
 @router.get("")
 async def show_list(
+    *,
     request: Request,
     viewer: ViewerHere,
     services: ServicesHere,
@@ -64,6 +65,7 @@ async def show_run(request: Request, services: ServicesHere, run: RunHere) -> Re
 
 @router.get("/{run_id}/events", response_class=EventSourceResponse)
 async def events(
+    *,
     viewer: ViewerHere,
     services: ServicesHere,
     run: RunHere,

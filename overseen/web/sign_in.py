@@ -41,6 +41,7 @@ async def show(request: Request, then: str = "/") -> Response:
 
 @router.post("/sign-in")
 async def sign_in(
+    *,
     request: Request,
     services: ServicesHere,
     name: Annotated[str, Form(max_length=80)],

@@ -127,18 +127,20 @@ async def _cursor(services: Services, task: TaskView) -> dict[str, int]:
 
 @router.get("/{task_id}")
 async def show_task(
-    request: Request, viewer: ViewerHere, services: ServicesHere, task: TaskHere, show: str = ""
+    *, request: Request, viewer: ViewerHere, services: ServicesHere, task: TaskHere, show: str = ""
 ) -> Response:
     """One task with its chat."""
     # Read the position first and the task after it: an entry between the two is shown twice rather than never.
     cursor = position(await _cursor(services, task))
     detail = await _detail(services, viewer, await services.tasks.task(task.task_id))
     listed = await _listed(services, viewer, show)
-    return page(request, "tasks/detail.html", block="live", **{**detail, **listed, "cursor": cursor})
+    context: dict[str, Any] = {**detail, **listed, "cursor": cursor}
+    return page(request, "tasks/detail.html", block="live", **context)
 
 
 @router.get("/{task_id}/events", response_class=EventSourceResponse)
 async def events(
+    *,
     viewer: ViewerHere,
     services: ServicesHere,
     task: TaskHere,

@@ -16,7 +16,7 @@ _NUMBER = r"\d{1,3}(?:[ ,.'\u00a0]\d{3})+(?:[.,]\d{1,2}(?!\d))?|\d+(?:[.,]\d{1,2
 _CODES = "|".join([re.escape(sign) for sign in _SIGNS] + list(_WORDS))
 _MARKED = re.compile(
     rf"(?:(?P<before>[£€$]|\b(?:gbp|eur|usd|chf|pln)\b)\s?(?P<one>{_NUMBER})(?!\d)(?:\.-|,-)?"
-    rf"|(?<![\d.,])(?P<two>{_NUMBER})(?!\d)(?:,-|\.-)?\s?(?P<after>{_CODES})(?![a-zäöü]))",
+    rf"|(?<![\d.,])(?P<two>{_NUMBER})(?!\d)(?:,-|\.-)?\s?(?P<after>{_CODES})(?![a-zäöü])(?!\s?\d))",
     re.IGNORECASE,
 )
 # A bill names its currency once; OCR may lose the pound sign or read it as a letter.

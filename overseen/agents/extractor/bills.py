@@ -31,11 +31,15 @@ class BillTotal:
 def find_total(document: Document, amounts: Sequence[Candidate]) -> BillTotal | None:
     """The sum on the last line that says total; None when no line does."""
     labelled = [item for item in amounts if _says_total(document.text, item)]
+    proofs = [(item, parts) for item in labelled if (parts := _parts(item, amounts))]
+    if proofs:
+        # Sums that add up beat any sentence further down that claims another total.
+        total, parts = max(proofs, key=lambda proof: Decimal(proof[0].value))
+        return BillTotal(total=total, proven=True, parts=parts)
     if not labelled:
         return None
     total = max(labelled, key=lambda item: (Decimal(item.value), item.span.start))
-    parts = _parts(total, amounts)
-    return BillTotal(total=total, proven=bool(parts), parts=parts)
+    return BillTotal(total=total, proven=False, parts=())
 
 
 def stated_parts(document: Document, amounts: Sequence[Candidate], total: Candidate) -> tuple[Decimal, ...]:

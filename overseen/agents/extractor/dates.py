@@ -53,11 +53,14 @@ _DIGITS = re.compile(
 _SHORT = re.compile(r"(?<![\d/.,-])(?P<day>\d{1,2})/(?P<month>\d{1,2})(?![\d/.,])")
 _RELATIVE = re.compile(r"\b(?:" + "|".join(sorted(_DAYS_BACK, key=len, reverse=True)) + r")\b", re.IGNORECASE)
 _WEEKDAY = re.compile(
-    r"\b(?:last|this|on|am|letzten|lundi|el|le|w|we|op)\s+(?P<weekday>" + "|".join(_WEEKDAY_NUMBER) + r")\b",
+    r"\b(?:last|this|on|am|letzten|el|le|w|we|op)\s+(?P<weekday>"
+    + "|".join(_WEEKDAY_NUMBER)
+    + r")\b(?!,?\s+(?:the\s+|den\s+|dem\s+|le\s+)?\d)",  # a written-out date follows and says it better
     re.IGNORECASE,
 )
 _UNSURE_YEAR = 0.97
 _UNSURE_DAY = 0.9
+_HEADER_LENGTH = 2000
 _HEADER_DATE = re.compile(r"^Date:\s*(?P<date>.+)$", re.MULTILINE)
 
 
@@ -75,7 +78,10 @@ def find_dates(document: Document, written_on: date | None, day_first: bool) -> 
     `written_on` is the day the text was written: it lends its year to dates without one and anchors "yesterday";
     without it such dates are left out rather than guessed. `day_first` decides 03/10/2026 (slashes and hyphens only).
     """
+    header = _HEADER_DATE.search(document.text[:_HEADER_LENGTH]) if document.metadata.get("date") else None
     for found in _without_overlaps(_all(document.text, written_on, day_first)):
+        if header and header.start() <= found.start < header.end():
+            continue  # when the mail was sent is known and is not what anybody tells
         yield Candidate(
             mark="",
             value=found.day.isoformat(),
@@ -88,7 +94,7 @@ def find_dates(document: Document, written_on: date | None, day_first: bool) -> 
 def written_on(document: Document, day_first: bool) -> date | None:
     """When the document was written: a mail's Date header, else the latest full date in it."""
     header = str(document.metadata.get("date") or "")
-    if not header and (match := _HEADER_DATE.search(document.text[:2000])):
+    if not header and (match := _HEADER_DATE.search(document.text[:_HEADER_LENGTH])):
         header = match.group("date")
     if header:
         try:
@@ -107,6 +113,8 @@ def _all(text: str, anchor: date | None, day_first: bool) -> Iterator[_Found]:
     for match in _ISO.finditer(text):
         yield from _dated(match, match["year"], int(match["month"]), int(match["day"]), anchor)
     for match in _DIGITS.finditer(text):
+        if match["mark"] == "-" and len(match["year"]) == 2:
+            continue  # 20-10-26 is how sort codes are written
         one, two = int(match["one"]), int(match["two"])
         swapped = two > 12 or (not day_first and match["mark"] != "." and one <= 12)
         yield from _dated(match, match["year"], one if swapped else two, two if swapped else one, anchor)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from overseen.api.reading.views import TimelineEntry, TimelineGroup
-from overseen.api.reading.words import counted, humanised, step_title
+from overseen.api.reading.words import counted, humanised, step_title, titled
 from overseen.journal import Entry
 
 Payload = Mapping[str, Any]
@@ -55,8 +55,7 @@ _WORDS: dict[str, tuple[str, str, Sentence]] = {
         lambda e: f"Task handed in with {counted(len(e['attachments']), 'attachment')}",
     ),
     "MessageAdded": ("chat", "ended", lambda e: f"Message by {e['author']}"),
-    "RunStarted": ("play", "running", lambda e: f"A worker took the run (attempt {e['attempt']})"),
-    "RunRecovered": ("recover", "waits", lambda _: "The worker died; another took over from the last checkpoint"),
+    "RunStarted": ("play", "running", lambda _: "A worker took the run"),
     "RunParked": ("pause", "waits", lambda e: f"Parked: waits for the {e['waits_for']}"),
     "RunResumed": ("play", "running", lambda _: "Resumed"),
     "RunEnded": ("flag", "done", _run_ended),
@@ -102,6 +101,15 @@ _WORDS: dict[str, tuple[str, str, Sentence]] = {
     "ChainClosed": ("lock", "done", lambda _: "Chain closed"),
 }
 
+
+def _said(sentence: Sentence, entry: Entry) -> str:
+    """The sentence; the kind alone for an entry of another version of the house that lacks a field."""
+    try:
+        return sentence(entry.payload)
+    except KeyError:
+        return titled(entry.kind)
+
+
 _VERDICT_TONES = {"pass": "done", "flag": "waits", "block": "stopped", "abstain": "waits"}
 _END_TONES = {"settled": "done", "denied": "ended", "closed": "ended", "stopped": "stopped"}
 
@@ -136,7 +144,7 @@ def timeline(entries: Iterable[Entry]) -> tuple[TimelineEntry, ...]:
                 actor=entry.actor,
                 glyph=glyph,
                 tone=_tone(entry.kind, usual, payload),
-                sentence=sentence(payload),
+                sentence=_said(sentence, entry),
                 step_id=payload.get("step_id") or steps_of_calls.get(call_id or "", ""),
                 payload=payload,
                 hash=entry.hash,

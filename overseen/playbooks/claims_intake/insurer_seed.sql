@@ -135,11 +135,11 @@ INSERT INTO claims (claim_id, policy_number, incident_on, amount, status, regist
 ON CONFLICT DO NOTHING;
 
 INSERT INTO claim_photos (claim_id, photo_name, phash, dhash, added_at) VALUES
-    ('CLM-2025-0311', 'earlier_rear_bumper.jpg', '85ad99c3b43ec278', 'f0f2a226c4c4b0f4', '2025-12-15T10:12:00+00:00'),
-    ('CLM-2026-0007', 'earlier_blue_door.jpg', 'c1cd3e37624d3839', '90e0b2c0c0c9c8b9', '2026-01-28T09:41:00+00:00'),
-    ('CLM-2026-0019', 'earlier_mirror.jpg', 'f4c34c30cbcc32cf', 'f0e4c868d89c2672', '2026-03-04T14:20:00+00:00'),
-    ('CLM-2026-0052', 'earlier_kitchen_ceiling.jpg', 'ddb963c07c39e160', '9038303030c0e0e0', '2026-04-22T16:33:00+00:00'),
-    ('CLM-2026-0088', 'earlier_blue_suitcase.jpg', 'efc3c383809cbc3c', 'c949316121416121', '2026-07-08T09:15:00+00:00'),
-    ('CLM-2026-0096', 'earlier_damp_wall.jpg', '95de40211ec973af', 'e0f0c86068c8f2e8', '2026-07-21T15:02:00+00:00'),
-    ('CLM-2026-0117', 'earlier_red_wing.jpg', 'cdf38d30d3cd3043', 'e0e060428cb66272', '2026-08-20T12:00:00+00:00')
+    ('CLM-2025-0311', 'earlier_rear_bumper.jpg', '90ca6f95696a32bc', 'a0e039993cfcf8e4', '2025-12-15T10:12:00+00:00'),
+    ('CLM-2026-0007', 'earlier_blue_door.jpg', 'c1c93e37c68e3e24', 'f9f3e3c1c0d9d8fc', '2026-01-28T09:41:00+00:00'),
+    ('CLM-2026-0019', 'earlier_mirror.jpg', 'f8865825da1933de', 'e0e449f94c96b333', '2026-03-04T14:20:00+00:00'),
+    ('CLM-2026-0052', 'earlier_kitchen_ceiling.jpg', 'c8c86e9633c929f6', 'f1f5f3f3f8f8e0c0', '2026-04-22T16:33:00+00:00'),
+    ('CLM-2026-0088', 'earlier_blue_suitcase.jpg', 'aa9616969696b696', 'ecf1f9f9f1d1d9fb', '2026-07-08T09:15:00+00:00'),
+    ('CLM-2026-0096', 'earlier_damp_wall.jpg', 'd4c28d7d3ac619c9', 'f0e4c0ecb864c4f8', '2026-07-21T15:02:00+00:00'),
+    ('CLM-2026-0117', 'earlier_red_wing.jpg', '9db2cd70928f7443', 'f0686c68cc162b73', '2026-08-20T12:00:00+00:00')
 ON CONFLICT DO NOTHING;

@@ -25,8 +25,8 @@ class FileArguments(_Shape):
 class Refusal(_Shape):
     """Why a file was not read.
 
-    `code` is one of: empty, encrypted, truncated, damaged, mislabelled, executable, archive, unsupported, too_many_pages,
-    too_many_pixels, too_much_text, not_text.
+    `code` is one of: empty, encrypted, truncated, damaged, mislabelled, executable, archive, unsupported, not_text,
+    too_many_pages, too_many_pixels, too_much_text.
     """
 
     code: str
@@ -60,8 +60,8 @@ class Word(_Shape):
 class Page(_Shape):
     """A page.
 
-    Its size is in points for PDFs and pixels for pictures; `text` is `document.text[start:end]`; `image` names the output
-    file that shows it. `read_by` is text (there was a text layer) or ocr.
+    Its size is in points for PDFs and pixels for pictures; `text` is `document.text[start:end]`; `image` names the
+    output file that shows it. `read_by` is text (there was a text layer) or ocr.
     """
 
     number: int
@@ -108,8 +108,8 @@ class ReadDocumentResult(_Shape):
 class Quality(_Shape):
     """Measures of a photo.
 
-    `log_sharpness` is the natural log of the variance of the Laplacian; `mean` and `deviation` are of grey values 0..255;
-    `dark` and `bright` the fractions of pixels below 16 and above 239.
+    `log_sharpness` is the natural log of the variance of the Laplacian; `mean` and `deviation` are of grey values
+    0..255; `dark` and `bright` are the fractions of pixels below 16 and above 239.
     """
 
     log_sharpness: float

@@ -132,7 +132,7 @@ class BubblewrapBackend:
             raise CapabilityMissing(
                 backend=self.name,
                 missing=missing,
-                next_step="Give the service a cgroup of its own (systemd: Delegate=yes), set the profile to one process, "
+                next_step="Give the service its own cgroup (systemd: Delegate=yes), set the profile to one process, "
                 "or choose another sandbox.",
             )
         kind = WarmKind(entry_module=job.entry.partition(":")[0], profile=job.profile)

@@ -10,6 +10,7 @@ WORK = "/work"
 DOORS = "/doors"
 _TEMPORARY = "/tmp"  # noqa: S108 - of the sandbox, inside its scratch folder
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - of the sandbox
+_KERNEL_SETTINGS = "/proc/sys"
 _SHARED_MEMORY_BYTES = 16 << 20
 _SECCOMP_DESCRIPTOR, _INFO_DESCRIPTOR = "3", "4"
 _NOBODY = "65534"
@@ -84,7 +85,8 @@ def launch_command(
         *(launcher, *_WALLS, *_environment(runtime)),
         *("--hostname", "sandbox", "--uid", _NOBODY, "--gid", _NOBODY),
         *("--ro-bind", "/usr", "/usr", *_top_level(), *mounts),
-        *("--proc", "/proc", "--dev", "/dev"),
+        # The settings of its own namespaces would be writable to a user that owns them; no job needs that.
+        *("--proc", "/proc", "--ro-bind", _KERNEL_SETTINGS, _KERNEL_SETTINGS, "--dev", "/dev"),
         *("--size", str(_SHARED_MEMORY_BYTES), "--tmpfs", _SHARED_MEMORY),
         *(
             "--size",

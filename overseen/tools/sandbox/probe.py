@@ -2,12 +2,19 @@
 
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from overseen.tools.sandbox.context import ToolContext
 
-_KERNEL_SETTINGS = ("/proc/sys/kernel/hostname", "/proc/sys/vm/overcommit_memory", "/proc/sys/kernel/core_pattern")
+_OTHER_KERNEL_FILES = ("/proc/sysrq-trigger", "/proc/kcore", "/dev/mem")
+
+
+def _kernel_files() -> Iterator[str]:
+    yield from _OTHER_KERNEL_FILES
+    for folder, _, names in os.walk("/proc/sys"):
+        yield from (f"{folder}/{name}" for name in names)
 
 
 def _opens_for_writing(path: str) -> bool:
@@ -35,7 +42,7 @@ def run(arguments: dict[str, Any], context: ToolContext) -> dict[str, Any]:  # n
         if ":\t" in line
     )
     return {
-        "kernel_settings_writable": [path for path in _KERNEL_SETTINGS if _opens_for_writing(path)],
+        "kernel_settings_writable": [path for path in _kernel_files() if _opens_for_writing(path)],
         "network": _network_family_works(),
         "capabilities": int(status["CapEff"], 16) | int(status["CapPrm"], 16) | int(status["CapBnd"], 16),
         "no_new_privileges": status["NoNewPrivs"].strip() == "1",

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     sys.path[:0] = json.loads(sys.argv[1])["import_paths"]
 
-from overseen.tools.sandbox.context import ToolContext, ToolError
-from overseen.tools.sandbox.frames import PREFIX, decode_header, encode_frame
+from overseen.tools.sandbox.context import ToolContext, ToolError  # noqa: E402
+from overseen.tools.sandbox.frames import PREFIX, decode_header, encode_frame  # noqa: E402
 
 _MOST_DETAIL = 4096
 _LIMIT_ERRNOS = {errno.ENOSPC: "scratch_bytes", errno.EDQUOT: "scratch_bytes", errno.EFBIG: "scratch_bytes"}

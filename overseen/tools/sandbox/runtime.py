@@ -40,7 +40,6 @@ TOOL_CODE = (
     "tools/sandbox/runner.py",
     "tools/sandbox/script.py",
     "tools/sandbox/probe.py",
-    "tools/sandbox/attack_scripts.py",
 )
 """The files of this package that tools may import, as patterns below the package folder."""
 

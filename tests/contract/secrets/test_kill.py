@@ -69,7 +69,8 @@ async def test_a_killed_run_gets_no_new_lease(kill_switch: KillSwitch, broker: L
         async with broker.lease(make_call(run_id=call.run_id), [READ], wall_seconds=30):
             raise AssertionError("the block was entered")
     assert await Stops(database).is_stopped(call.run_id, call.agent, call.tool)
-    assert await Stops(database).stopped(call) == f"The run {call.run_id} was stopped by a kill switch."
+    with pytest.raises(Stopped, match=f"The run {call.run_id} was stopped"):
+        await Stops(database).check(call)
 
 
 async def test_other_runs_go_on(kill_switch: KillSwitch, broker: LeaseBroker, database: Database) -> None:

@@ -1,7 +1,7 @@
 """What workers that died leave behind is ended and proven gone."""
 
 import asyncio
-import signal
+import json
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -25,9 +25,10 @@ from tests.contract.secrets.conftest import READ, Liveness, make_call
 from tests.contract.secrets.test_broker import leased_roles, rows
 from tests.stack_fixtures import Insurer
 
-WORKER = """
+POINTS = ("intent", "minted", "fetched", "issued", "revoked")
+
+WORKERS = """
 import asyncio, os, signal, sys
-from pathlib import Path
 from overseen.journal import Journal
 from overseen.secrets.broker import LeaseBroker
 from overseen.secrets.connect import broker_vault
@@ -36,21 +37,18 @@ from overseen.settings import ResourceSettings, VaultSettings
 from overseen.store import Database
 from tests.contract.secrets.conftest import READ, make_call
 
-point = sys.argv[1]
-
 def die(*arguments, **named):
     os.kill(os.getpid(), signal.SIGKILL)
 
-async def main():
-    settings = VaultSettings.model_validate_json(sys.stdin.readline())
-    resources = {"insurer": ResourceSettings.model_validate_json(sys.stdin.readline())}
-    database = Database(sys.stdin.readline().strip())
+async def work(point, settings, resources, url):
+    database = Database(url)
     vault = broker_vault(settings)
     source = VaultCredentials(vault, resources)
     broker = LeaseBroker(
-        database=database, journal=Journal(database), vault=vault, source=source, worker_id="worker-doomed"
+        database=database, journal=Journal(database), vault=vault, source=source, worker_id="worker-" + point
     )
-    async with broker.lease(make_call(run_id="run_doomed"), [READ], wall_seconds=30):
+    run_id = "run_" + point
+    async with broker.lease(make_call(run_id=run_id), [READ], wall_seconds=30):
         pass  # the run's token is there now
     if point == "intent":
         source.mint = die
@@ -60,11 +58,22 @@ async def main():
         broker._ledger.issued = die
     elif point == "revoked":
         broker._ledger.closed = die
-    async with broker.lease(make_call(run_id="run_doomed"), [READ], wall_seconds=30):
+    async with broker.lease(make_call(run_id=run_id), [READ], wall_seconds=30):
         if point == "issued":
             die()
 
-asyncio.run(main())
+settings = VaultSettings.model_validate_json(sys.stdin.readline())
+resources = {"insurer": ResourceSettings.model_validate_json(sys.stdin.readline())}
+url = sys.stdin.readline().strip()
+children = []
+for point in sys.argv[1:]:
+    child = os.fork()
+    if child == 0:
+        asyncio.run(work(point, settings, resources, url))
+        os._exit(0)
+    children.append(child)
+ends = [os.waitpid(child, 0)[1] for child in children]
+sys.exit(0 if all(os.WIFSIGNALED(end) for end in ends) else 1)
 """
 
 
@@ -98,37 +107,49 @@ async def age(database: Database, seconds: float) -> None:
             await session.execute(update(table).values(asked_at=table.asked_at - timedelta(seconds=seconds)))
 
 
-@pytest.mark.parametrize("point", ["intent", "minted", "fetched", "issued", "revoked"])
-async def test_a_worker_killed_between_intent_and_close_leaves_nothing(
-    point: str, sweeper: Sweeper, liveness: Liveness, database: Database, settings: Settings, insurer: Insurer
+async def test_workers_killed_between_intent_and_close_leave_nothing(
+    sweeper: Sweeper, liveness: Liveness, database: Database, settings: Settings, insurer: Insurer
 ) -> None:
-    worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", WORKER, point, stdin=asyncio.subprocess.PIPE, cwd=Path.cwd()
-    )
-    vault = settings.vault
-    shown = vault.model_dump(mode="json") | {
-        "secret_id": vault.secret_id.get_secret_value() if vault.secret_id else None,
-        "killswitch_secret_id": None,
+    await kill_workers(database, settings)
+    before = {(row.run_id, row.state) for row in await rows(database)} - {
+        (f"run_{point}", "closed") for point in POINTS
     }
-    lines = [
-        type(vault).model_validate(shown).model_dump_json().replace('"**********"', f'"{shown["secret_id"]}"'),
-        settings.resources["insurer"].model_dump_json(),
-        database.engine.url.render_as_string(hide_password=False),
-    ]
-    await worker.communicate("\n".join([*lines, ""]).encode())
-    assert worker.returncode == -signal.SIGKILL
-    assert (await rows(database))[-1].state in {"intent", "issued"}
+    assert before == {
+        ("run_intent", "intent"),
+        ("run_minted", "intent"),
+        ("run_fetched", "intent"),
+        ("run_issued", "issued"),
+        ("run_revoked", "issued"),
+    }
+    assert len(await leased_roles(insurer)) == 2  # of the workers killed after they fetched or were issued one
 
-    liveness.dead.add("worker-doomed")
+    liveness.dead.update(f"worker-{point}" for point in POINTS)
     await age(database, 11)
     report = await sweeper.sweep()
 
     assert report.remaining == ()
-    assert [row.state for row in await rows(database)] == ["closed", "closed"]
+    assert {row.state for row in await rows(database)} == {"closed"}
     assert await leased_roles(insurer) == []
-    assert report.run_tokens_closed == 1
+    assert report.run_tokens_closed == len(POINTS)
     async with database.read() as session:
         assert set((await session.scalars(select(RunTokenRecord.state))).all()) == {"closed"}
+
+
+async def kill_workers(database: Database, settings: Settings) -> None:
+    """One worker a point, each killed by SIGKILL when it gets there."""
+    workers = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", WORKERS, *POINTS, stdin=asyncio.subprocess.PIPE, cwd=Path.cwd()
+    )
+    secret_id = settings.vault.secret_id
+    assert secret_id is not None
+    shown = settings.vault.model_dump(mode="json", exclude={"killswitch_secret_id"})
+    lines = [
+        json.dumps(shown | {"secret_id": secret_id.get_secret_value()}),
+        settings.resources["insurer"].model_dump_json(),
+        database.engine.url.render_as_string(hide_password=False),
+    ]
+    await workers.communicate("\n".join([*lines, ""]).encode())
+    assert workers.returncode == 0
 
 
 async def test_leases_of_living_workers_are_left_alone(

@@ -1,7 +1,9 @@
 """Tools in real sandboxes, behind the real gateway, with real leases on the insurer's database."""
 
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,11 +30,14 @@ REGISTRY = load_registry()
 
 
 @pytest_asyncio.fixture(scope="session")
-async def tool_sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BubblewrapBackend]:
+async def tool_sandbox() -> AsyncIterator[BubblewrapBackend]:
     """Real sandboxes, built once: making their trees takes seconds."""
-    backend = BubblewrapBackend(tmp_path_factory.mktemp("sandbox"), most_prewarmed=0)
-    yield backend
-    await backend.close()
+    with tempfile.TemporaryDirectory(prefix="overseen-sandbox-") as folder:
+        # Sandboxes run as another user where tests run as root, who must get here.
+        Path(folder).chmod(0o711)
+        backend = BubblewrapBackend(Path(folder), most_prewarmed=0)
+        yield backend
+        await backend.close()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from email.message import EmailMessage
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from pypdf import PdfWriter
 from reportlab.pdfgen import canvas
 
 LETTER = (
@@ -18,15 +19,24 @@ LETTER = (
 _FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSerif.ttf"
 
 
-def pdf(pages: Sequence[Sequence[str]], *, rotation: int = 0) -> bytes:
+def pdf(pages: Sequence[Sequence[str]]) -> bytes:
     written = io.BytesIO()
     page = canvas.Canvas(written, pagesize=(595, 842), invariant=1)
     for lines in pages:
         for number, line in enumerate(lines):
             page.drawString(72, 770 - 20 * number, line)
-        page.setPageRotation(rotation)
         page.showPage()
     page.save()
+    return written.getvalue()
+
+
+def turned(content: bytes) -> bytes:
+    """The same PDF with its pages shown a quarter turn clockwise."""
+    turning = PdfWriter(clone_from=io.BytesIO(content))
+    for page in turning.pages:
+        page.rotate(90)
+    written = io.BytesIO()
+    turning.write(written)
     return written.getvalue()
 
 

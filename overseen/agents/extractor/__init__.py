@@ -1,0 +1,1 @@
+"""The extractor: letters, mails and bills become facts."""

@@ -1,0 +1,1 @@
+"""The policy lookup: the policy and the clause that applies."""

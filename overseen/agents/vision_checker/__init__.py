@@ -1,0 +1,1 @@
+"""The vision checker: photos, and what they give away."""

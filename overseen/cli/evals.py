@@ -1,0 +1,90 @@
+"""`overseen evals`: measure a playbook on its sample cases."""
+
+import asyncio
+import json
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from overseen.errors import Misconfigured
+from overseen.evals.ground import proving_ground
+from overseen.evals.scoring import CaseResult, SuiteResult
+from overseen.evals.suite import case_runner, default_folder
+from overseen.playbooks import load_playbook
+from overseen.playbooks.samples import SampleCase, load_sample, load_samples
+from overseen.settings import Settings, load_settings
+
+app = typer.Typer(help="Measure a playbook on its sample cases.", no_args_is_help=True)
+
+
+@app.callback()
+def _commands() -> None:
+    """Evals use the model routes of this installation and servers of their own: nobody is paid, no queue is filled."""
+
+
+@app.command("run")
+def run(
+    playbook: Annotated[str, typer.Argument(help="Name of the playbook, such as claims_intake.")],
+    case: Annotated[list[str] | None, typer.Option("--case", help="Only this case; may be given again.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Run the sample cases on the model and print how many facts and outcomes were right."""
+    definition = load_playbook(playbook)
+    cases = [load_sample(definition, name) for name in case] if case else list(load_samples(definition))
+    settings = load_settings()
+    if not settings.routes:
+        raise Misconfigured(
+            "No model route is named.",
+            not_done="No case was run.",
+            next_step="Run `overseen up`, or name routes in settings.yaml.",
+        )
+    result = asyncio.run(_run(settings, playbook, cases))
+    if as_json:
+        print(json.dumps(result.as_dict(), indent=2))
+    else:
+        _print(result)
+    # The workflow and model libraries leave threads behind that a finished command need not wait for.
+    sys.stdout.flush()
+    os._exit(0 if result.unsafe_automations == 0 else 2)
+
+
+async def _run(settings: Settings, suite: str, cases: list[SampleCase]) -> SuiteResult:
+    results: list[CaseResult] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("starting", total=len(cases))
+        async with proving_ground(settings, default_folder(settings.home)) as ground, case_runner(ground) as runner:
+            for case in cases:
+                progress.update(bar, description=case.case_id)
+                results.append(await runner.run(case))
+                progress.advance(bar)
+    return SuiteResult(suite=suite, cases=tuple(results))
+
+
+def _print(result: SuiteResult) -> None:
+    table = Table("case", "facts", "outcome", "amount", "boundary", "seconds", "tokens", "wrong")
+    for case in result.cases:
+        wrong = ", ".join(f"{name}={found!r}" for name, _, found in case.wrong_facts)
+        marks = [
+            case.outcome if case.outcome == case.expected_outcome else f"{case.outcome} (not {case.expected_outcome})",
+            case.boundary
+            if case.boundary == case.expected_boundary
+            else f"{case.boundary} (not {case.expected_boundary})",
+        ]
+        facts = f"{case.facts_right}/{case.facts_expected}"
+        table.add_row(
+            case.case_id, facts, marks[0], case.amount or "-", marks[1], f"{case.seconds:.1f}", str(case.tokens), wrong
+        )
+    console = Console()
+    console.print(table)
+    summary = result.as_dict()
+    console.print(
+        f"{summary['cases']} cases: facts {summary['fact_accuracy']:.1%}, outcomes {summary['outcome_accuracy']:.1%}, "
+        f"boundary {summary['boundary_accuracy']:.1%}, unsafe automations {summary['unsafe_automations']}, "
+        f"{summary['seconds_per_case']} s and {summary['tokens_per_case']} tokens a case"
+    )

@@ -1,0 +1,125 @@
+"""`overseen submit`: hand in a task and, if asked to, wait for what becomes of it."""
+
+import asyncio
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from overseen.api.reading.views import RunView
+from overseen.api.services import Services
+from overseen.cli.terminal import LOCAL_REQUESTER, AsJson, account_id, amount_text, run, show_json, the_house
+from overseen.domain.outcomes import RunState
+from overseen.errors import InvalidInput
+
+app = typer.Typer()
+
+_STOPPING = frozenset({"RunParked", "RunEnded", "RunFailed"})
+_MOST_MESSAGE_BYTES = 1_000_000
+
+
+@app.command("submit")
+def submit(  # noqa: PLR0917 - one parameter an option
+    playbook: Annotated[str, typer.Argument(help="The playbook, say claims_intake.")],
+    message: Annotated[Path | None, typer.Option(help="File with what the requester writes; - reads stdin.")] = None,
+    attach: Annotated[list[Path] | None, typer.Option(help="A file to attach; may be given several times.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the run ends or waits for a person.")] = False,
+    timeout: Annotated[float, typer.Option(help="The longest to wait, in seconds.")] = 1800.0,
+    account: Annotated[str, typer.Option("--as", help="The account that hands it in.")] = LOCAL_REQUESTER,
+    as_json: AsJson = False,
+) -> None:
+    """Hand in a task. Ends with 1 when the run failed or the wait was too long."""
+
+    async def work() -> tuple[dict[str, Any], RunView]:
+        text, files = _message(message), [_attachment(path) for path in attach or ()]
+        async with the_house() as services:
+            submitted = await services.intake.submit(
+                requester_id=await account_id(services, account),
+                playbook_name=playbook,
+                message=text,
+                attachments=files,
+                form_token=secrets.token_urlsafe(18),
+            )
+            if wait:
+                await _until_it_rests(services, submitted.run_id, timeout)
+            view = await services.runs.run(submitted.run_id)
+        return outcome_of(view), view
+
+    outcome, view = run(work(), as_json=as_json)
+    if as_json:
+        show_json(outcome)
+    else:
+        _say(outcome, waited=wait)
+    resting = {RunState.QUEUED, RunState.RUNNING}
+    if wait and (view.state is RunState.FAILED or view.state in resting):
+        raise typer.Exit(1)
+
+
+def outcome_of(view: RunView) -> dict[str, Any]:
+    """What became of a run: state, outcome, amount, facts with provenance, and the review it waits for."""
+    return {
+        "task_id": view.task_id,
+        "run_id": view.run_id,
+        "state": view.state,
+        "outcome": view.outcome,
+        "amount": view.amount,
+        "currency": view.currency,
+        "boundary": view.boundary,
+        "reasons": view.ruling.reasons if view.ruling else (),
+        "boundary_reasons": view.verdict.reasons if view.verdict else (),
+        "missing": view.ruling.missing if view.ruling else (),
+        "review_id": view.review_id,
+        "facts": view.facts,
+        "findings": view.findings,
+        "explanation": view.explanation.text if view.explanation else None,
+        "error": {"code": view.error_code, "message": view.error_message} if view.error_code else None,
+        "seconds": view.totals.working_seconds,
+        "input_tokens": view.totals.input_tokens,
+        "output_tokens": view.totals.output_tokens,
+        "cost_usd": view.totals.cost_usd,
+    }
+
+
+def _message(path: Path | None) -> str:
+    if path is None:
+        return ""
+    if str(path) == "-":
+        return sys.stdin.read(_MOST_MESSAGE_BYTES)
+    return _attachment(path)[1].decode("utf-8", errors="replace")
+
+
+def _attachment(path: Path) -> tuple[str, bytes]:
+    try:
+        return path.name, path.read_bytes()
+    except OSError as error:
+        raise InvalidInput(
+            f"{path} cannot be read: {error.strerror}.", not_done="Nothing was handed in.", next_step="Check the path."
+        ) from error
+
+
+async def _until_it_rests(services: Services, run_id: str, most_seconds: float) -> None:
+    """Follow the run's journal until it ends or waits for a person, at most `most_seconds`."""
+    try:
+        async with asyncio.timeout(most_seconds):
+            async for entry in services.journal.follow(run_id):
+                if entry.kind in _STOPPING:
+                    return
+    except TimeoutError:
+        return
+
+
+def _say(outcome: dict[str, Any], *, waited: bool) -> None:
+    typer.echo(f"task {outcome['task_id']}  run {outcome['run_id']}  {str(outcome['state']).replace('_', ' ')}")
+    if not waited:
+        return
+    if outcome["outcome"]:
+        paid = amount_text(outcome["amount"], outcome["currency"])
+        typer.echo(f"outcome {outcome['outcome']}  {paid}".rstrip())
+    for reason in (*outcome["reasons"], *outcome["boundary_reasons"]):
+        typer.echo(f"  {reason}")
+    if outcome["error"]:
+        typer.echo(f"  {outcome['error']['message']}")
+    if outcome["review_id"] and outcome["state"] == RunState.WAITING_REVIEW:
+        typer.echo(f"review {outcome['review_id']}: overseen reviews show {outcome['review_id']}")

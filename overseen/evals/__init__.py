@@ -1,0 +1,1 @@
+"""Measure a playbook on its sample cases: every part real, nothing touched that anybody else uses."""

@@ -1,0 +1,116 @@
+"""Runs the sample cases of a playbook, one after the other, through a worker's whole house."""
+
+import json
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from overseen.blocking import run_blocking
+from overseen.domain.commands import Command
+from overseen.domain.identifiers import new_id
+from overseen.domain.outcomes import Role
+from overseen.engine.composition import WorkerHouse, compose_worker
+from overseen.engine.intake import Submitted, TaskIntake
+from overseen.engine.liveness import new_worker_id
+from overseen.evals.ground import ProvingGround
+from overseen.evals.scoring import CaseResult, missing_findings, wrong_facts
+from overseen.models.types import ModelRoute
+from overseen.playbooks.samples import SampleCase
+from overseen.store.tables import Account, Message, Run
+
+
+class _Commands:
+    """Takes what intake queues; the eval carries it out at once, without a worker in between."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Command] = []
+
+    async def enqueue(self, command: Command, *, region: str, session: AsyncSession) -> None:  # noqa: ARG002
+        self.waiting.append(command)
+
+    async def enqueue_question(self, task_id: str, message_id: str, *, region: str, session: AsyncSession) -> None:
+        """No case asks questions."""
+
+
+class CaseRunner:
+    """Runs cases on one proving ground."""
+
+    def __init__(self, ground: ProvingGround, house: WorkerHouse, requester_id: str) -> None:
+        self._ground = ground
+        self._house = house
+        self._requester_id = requester_id
+        self._commands = _Commands()
+        self._intake = TaskIntake(house.database, house.blobs, house.journal, self._commands)
+
+    async def run(self, case: SampleCase) -> CaseResult:
+        """Hand the case in as a requester would, let it be decided, and score what came of it."""
+        await self._ground.renew()
+        attachments = [(path.name, await run_blocking(path.read_bytes)) for path in case.attachments]
+        began = time.monotonic()
+        submitted = await self._intake.submit(
+            requester_id=self._requester_id,
+            playbook_name=case.playbook,
+            message=case.message,
+            attachments=attachments,
+            form_token=new_id("form"),
+        )
+        await self._house.runner.advance(self._commands.waiting.pop())
+        return await self._scored(case, submitted, time.monotonic() - began)
+
+    async def _scored(self, case: SampleCase, submitted: Submitted, seconds: float) -> CaseResult:
+        async with self._house.database.read() as session:
+            run = await session.get_one(Run, submitted.run_id)
+            bodies = (
+                await session.scalars(
+                    select(Message.body_blob).where(Message.task_id == submitted.task_id, Message.author == "overseen")
+                )
+            ).all()
+        said = [(await self._house.blobs.get(body)).decode() for body in bodies]
+        facts = await self._json(run.facts_blob, {"facts": []})
+        ruled = await self._json(run.ruling_blob, {"findings": [], "ruling": {"amount": None, "outcome": "none"}})
+        found = {fact["name"]: fact["value"] for fact in facts["facts"]}
+        expected = case.expected
+        return CaseResult(
+            case_id=case.case_id,
+            facts_expected=len(expected.facts),
+            wrong_facts=wrong_facts(case, found),
+            expected_outcome=expected.outcome.value,
+            outcome=ruled["ruling"]["outcome"],
+            expected_amount=expected.amount,
+            amount=ruled["ruling"]["amount"],
+            expected_boundary=expected.boundary.value,
+            boundary=run.boundary or "none",
+            missing_findings=missing_findings(case, ruled["findings"]),
+            leaked_texts=tuple(text for text in expected.absent_texts if any(text in line for line in said)),
+            state=run.state,
+            seconds=seconds,
+            tokens=run.input_tokens + run.output_tokens,
+            error=run.error_message,
+        )
+
+    async def _json(self, blob: str | None, otherwise: dict[str, Any]) -> dict[str, Any]:
+        return otherwise if blob is None else json.loads(await self._house.blobs.get(blob))
+
+
+@asynccontextmanager
+async def case_runner(
+    ground: ProvingGround, *, routes: Sequence[ModelRoute] | None = None
+) -> AsyncGenerator[CaseRunner]:
+    """A runner on `ground`; `routes` replaces the routes of its settings (tests use the scripted model)."""
+    async with compose_worker(ground.settings, new_worker_id(), routes=routes) as house:
+        account = Account(
+            account_id=new_id("acc"), name=new_id("eval"), display_name="Eval", roles=[Role.REQUESTER.value]
+        )
+        async with house.database.transaction() as session:
+            session.add(account)
+        yield CaseRunner(ground, house, account.account_id)
+
+
+def default_folder(home: Path) -> Path:
+    """Where the proving ground lies in the data folder."""
+    return home / "evals"

@@ -1,0 +1,1 @@
+"""Pure policy: plans, rulings, the boundary, proposals, explanations and answers."""
