@@ -15,7 +15,8 @@ _EXIF_FOLDER, _EXPOSURE, _F_NUMBER, _ISO, _TAKEN, _DIGITISED, _FOCAL = 0x8769, 3
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
-    """How a photo was taken. `taken` is local time as EXIF writes it (2026:10:14 17:14:09); None leaves all EXIF out."""
+    """How a photo was taken. `taken` is local time as EXIF writes it (2026:10:14 17:14:09); None "
+    "leaves all EXIF out."""
 
     taken: str | None
     make: str = "Apple"

@@ -9,7 +9,8 @@ from evals.claims_intake.papers import Bill
 MISSING_ESTIMATE = Case(
     case_id="home_missing_estimate",
     title="No estimate or receipt for the hob",
-    message="""Salaam, I'd like to claim for a broken hob on HOM-3390-CE. I wrote a letter and took a photo, hope that is enough?
+    message="""Salaam, I'd like to claim for a broken hob on HOM-3390-CE. I wrote a letter and took a photo,
+hope that is enough?
 Farah Siddiqui""",
     items=(
         Letter(
@@ -47,7 +48,7 @@ Farah Siddiqui
     ),
     outcome="ask",
     amount=None,
-    boundary="assist",
+    boundary="automate",
     facts=Truth(
         said={
             "policy_number": "HOM-3390-CE",
@@ -118,14 +119,12 @@ Bea Lund
             name="photo.jpg",
             paint=lambda seed: scenes_car.bumper(seed, (0.30, 0.32, 0.30)) * 0.8,
             seed=621,
-            shot=Shot(
-                taken="2026:10:29 17:21:48", make="Nokia", model="G22", iso=800, defocus=7.0, shake=22
-            ),
+            shot=Shot(taken="2026:10:29 17:21:48", make="Nokia", model="G22", iso=800, defocus=7.0, shake=22),
         ),
     ),
     outcome="ask",
     amount=None,
-    boundary="assist",
+    boundary="automate",
     facts=Truth(
         said={
             "policy_number": "CAR-6673-PA",
@@ -141,13 +140,19 @@ Bea Lund
     ).facts(),
     findings=("photo_unusable",),
     tags=("blurred", "car", "text", "pdf", "photo"),
-    note="A car claim needs a photo that shows the damage; the only one is out of focus and shaken, so another is asked for.",
+    note=(
+        "A car claim needs a photo that shows the damage; the only one is out of focus and shaken, so another"
+        " is asked for."
+    ),
 )
 
 NO_POLICY_NUMBER = Case(
     case_id="travel_no_policy_number",
     title="Policy number not given",
-    message="My suitcase was destroyed on the coach to Edinburgh. I can't find my policy number right now, it is with Harbour Mutual.",
+    message=(
+        "My suitcase was destroyed on the coach to Edinburgh. I can't find my policy number right now, it is "
+        "with Harbour Mutual."
+    ),
     items=(
         Text(
             name="my claim.txt",
@@ -191,7 +196,7 @@ Kwame Boateng
     ),
     outcome="ask",
     amount=None,
-    boundary="assist",
+    boundary="automate",
     facts=Truth(
         said={
             "policy_number": None,

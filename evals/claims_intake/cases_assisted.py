@@ -140,17 +140,13 @@ Alan & Margaret Pryce
                     name="ground_floor.jpg",
                     paint=lambda seed: scenes_home.floor(seed, (0.60, 0.48, 0.34), (0.42, 0.62)),
                     seed=721,
-                    shot=Shot(
-                        taken="2026:10:11 20:31:04", make="Apple", model="iPhone 11", iso=640, warmth=0.05
-                    ),
+                    shot=Shot(taken="2026:10:11 20:31:04", make="Apple", model="iPhone 11", iso=640, warmth=0.05),
                 ),
                 Photo(
                     name="landing_ceiling.jpg",
                     paint=lambda seed: scenes_home.ceiling(seed, (0.55, 0.34), 0.34, (0.90, 0.90, 0.90)),
                     seed=722,
-                    shot=Shot(
-                        taken="2026:10:11 20:35:49", make="Apple", model="iPhone 11", iso=640, warmth=0.05
-                    ),
+                    shot=Shot(taken="2026:10:11 20:35:49", make="Apple", model="iPhone 11", iso=640, warmth=0.05),
                 ),
             ),
         ),
@@ -251,7 +247,10 @@ Leanne x
 CORRUPT_PHOTO = Case(
     case_id="home_corrupt_photo",
     title="One of two photos is cut off",
-    message="Assalamu alaikum, bathroom leak claim HOM-7214-SV. Letter, estimate, 2 photos. One photo would not upload properly.",
+    message=(
+        "Assalamu alaikum, bathroom leak claim HOM-7214-SV. Letter, estimate, 2 photos. One photo would not "
+        "upload properly."
+    ),
     items=(
         Letter(
             name="letter_iqbal.pdf",
@@ -329,7 +328,10 @@ M. Iqbal
     ).facts(),
     findings=("photo_unusable",),
     tags=("corrupt", "home", "pdf", "photo"),
-    note="The second JPEG ends after 37 % of its bytes; the first shows enough. 655.20 less 200.00, confirmed by a person.",
+    note=(
+        "The second JPEG ends after 37 % of its bytes; the first shows enough. 655.20 less 200.00, confirmed "
+        "by a person."
+    ),
 )
 
 CASES = (ABOVE_THRESHOLD, OVER_LIMIT, AMOUNTS_DISAGREE, CORRUPT_PHOTO)

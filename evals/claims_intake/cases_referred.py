@@ -258,7 +258,10 @@ Pat O'Connell
 SPANISH = Case(
     case_id="travel_spanish_euro",
     title="Letter in Spanish, receipt in euros, policy in pounds",
-    message="Buenas tardes, les envío la carta y la factura por el robo de mi mochila. Póliza TRV-2751-NE. Gracias, María José Ortega",
+    message=(
+        "Buenas tardes, les envío la carta y la factura por el robo de mi mochila. Póliza TRV-2751-NE. "
+        "Gracias, María José Ortega"
+    ),
     items=(
         Letter(
             name="carta.pdf",

@@ -87,7 +87,9 @@ Angela Forde
 GERMAN = Case(
     case_id="home_german_euro",
     title="Letter and estimate in German, policy in euros",
-    message="Guten Tag, anbei meine Schadenmeldung zur Police HOM-8140-DE mit Kostenvoranschlag und Foto. MfG Jürgen Brandt",
+    message=(
+        "Guten Tag, anbei meine Schadenmeldung zur Police HOM-8140-DE mit Kostenvoranschlag und Foto. MfG Jürgen Brandt"
+    ),
     items=(
         Letter(
             name="Schadenmeldung.pdf",

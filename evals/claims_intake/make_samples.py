@@ -1,4 +1,6 @@
-"""Make the sample cases of claims_intake and the seed of its insurer database: `python -m evals.claims_intake.make_samples`.
+"""Make the sample cases of claims_intake and the seed of its insurer database.
+
+`python -m evals.claims_intake.make_samples [CASE_ID ...]`
 
 Everything is painted, set and written from the modules beside this one, the same bytes every time. Needs Pillow, numpy,
 scipy, imagehash and reportlab, and the Liberation fonts.
@@ -20,6 +22,7 @@ from evals.claims_intake import (
     cases_denied,
     cases_fraud,
     cases_plain,
+    cases_plain_too,
     cases_referred,
     cases_unusual,
     earlier_photos,
@@ -32,7 +35,16 @@ PLAYBOOK = Path(__file__).parents[2] / "overseen" / "playbooks" / "claims_intake
 
 def all_cases() -> tuple[Case, ...]:
     """Every sample case."""
-    modules = (cases_plain, cases_assisted, cases_unusual, cases_asked, cases_denied, cases_fraud, cases_referred)
+    modules = (
+        cases_plain,
+        cases_plain_too,
+        cases_assisted,
+        cases_unusual,
+        cases_asked,
+        cases_denied,
+        cases_fraud,
+        cases_referred,
+    )
     return tuple(case for module in modules for case in module.CASES)
 
 

@@ -126,7 +126,8 @@ class Mail:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A sample case: what is handed in and what is true about it. `facts` as in playbook.yaml; free text is left out."""
+    """A sample case: what is handed in and what is true about it. `facts` as in playbook.yaml; free"
+    " text is left out."""
 
     case_id: str
     title: str
@@ -143,7 +144,7 @@ class Case:
 
     def as_yaml(self) -> dict[str, Any]:
         """The content of case.yaml."""
-        alone = self.boundary == "automate" and self.outcome == "settle"
+        alone = "settled" if self.outcome == "settle" else "waiting_requester"
         return {
             "id": self.case_id,
             "title": self.title,
@@ -154,7 +155,7 @@ class Case:
                 "outcome": self.outcome,
                 "amount": self.amount,
                 "boundary": self.boundary,
-                "run_state": "settled" if alone else "waiting_review",
+                "run_state": alone if self.boundary == "automate" else "waiting_review",
                 "facts": dict(self.facts),
                 "findings": list(self.findings),
                 "absent_texts": list(self.absent_texts),

@@ -1,4 +1,4 @@
-"""Papers as bytes: estimates and invoices (PDF with text), letters, scans, till receipts. All sums are worked out here."""
+"""Papers as bytes: estimates and invoices (PDF with text), letters, scans, receipts. All sums are worked out here."""
 
 import io
 from dataclasses import dataclass
@@ -162,9 +162,10 @@ def _table(canvas: Canvas, bill: Bill, fonts: tuple[str, str], y: float) -> floa
 
 def _flowing(text: str) -> tuple[str, ...]:
     """Paragraphs of a text: a line break after a long line was only there for the eye of the writer."""
+    lines = text.split("\n")
     joined = ""
-    for line in text.split("\n"):
-        joined += line + (" " if len(line) > 85 else "\n")
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        joined += line + (" " if len(line) > 85 and following else "\n")
     return tuple(joined.rstrip().split("\n"))
 
 

@@ -48,9 +48,7 @@ def _dent(scene: Scene, centre: tuple[float, float], size: float, depth: float, 
     return (bowl + crease + lip) * depth
 
 
-def _scratches(
-    scene: Scene, picture: Pixels, place: tuple[float, float, float], *, count: int, slope: float
-) -> Pixels:
+def _scratches(scene: Scene, picture: Pixels, place: tuple[float, float, float], *, count: int, slope: float) -> Pixels:
     """Scrapes through the lacquer around (u, v, spread): light primer with dark edges, a few deep, most only hairs."""
     across, down, spread = place
     haze = np.hypot((scene.u - across) / (spread * 1.1), (scene.v - down) / (spread * 0.55)) - 1

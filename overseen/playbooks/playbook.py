@@ -154,7 +154,9 @@ class Playbook(_Part):
     def tools_of(self, agent: str) -> frozenset[str]:
         """Tools the agent may call. Those with an effect belong to the supervisor, who needs leave for each call."""
         if agent == SUPERVISOR:
-            return frozenset(tool for effect, tools in self.tools.items() if effect is not Effect.READ for tool in tools)
+            return frozenset(
+                tool for effect, tools in self.tools.items() if effect is not Effect.READ for tool in tools
+            )
         return frozenset(tool for card in self.agents if card.name == agent for tool in card.tools)
 
     def allows(self, tool: str, effect: Effect) -> bool:

@@ -20,7 +20,7 @@ class _Expected(BaseModel):
     outcome: Outcome
     amount: str | None
     boundary: BoundaryLevel
-    run_state: Literal[RunState.SETTLED, RunState.WAITING_REVIEW]
+    run_state: Literal[RunState.SETTLED, RunState.WAITING_REVIEW, RunState.WAITING_REQUESTER]
     facts: Mapping[str, str | int | bool | None]
     findings: tuple[str, ...]
     absent_texts: tuple[str, ...]

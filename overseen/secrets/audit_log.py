@@ -21,7 +21,7 @@ class AuditEntry:
 
     accessor, metadata, display_name, policies: of the token that asked; empty when that token does not live (any more).
     token_hash: of the token that asked, also when it does not live.
-    made_*: of the token that was made by this request. wrapped_hash: of the wrapping token that was made by it.
+    made_*: of the token that was made by this request.
     """
 
     at: datetime
@@ -36,7 +36,6 @@ class AuditEntry:
     made_accessor: str | None = None
     made_hash: str | None = None
     made_metadata: dict[str, str] = field(default_factory=dict[str, str])
-    wrapped_hash: str | None = None
     vault_lease: str | None = None
 
     @property
@@ -70,7 +69,6 @@ def parse_entry(line: str) -> AuditEntry | None:
         made_accessor=made.get("accessor"),
         made_hash=made.get("client_token"),
         made_metadata=made.get("metadata") or {},
-        wrapped_hash=(response.get("wrap_info") or {}).get("token"),
         vault_lease=(response.get("secret") or {}).get("lease_id"),
     )
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from overseen.errors import Misconfigured
-from overseen.secrets.errors import VaultRefused
+from overseen.secrets.errors import UnwrappedTwice, VaultRefused
 from overseen.secrets.grants import Asked, GrantLike, vault_name
 from overseen.secrets.secret import (
     ClientCertificate,
@@ -160,7 +160,7 @@ class VaultCredentials:
         try:
             answer = await self._vault.write("sys/wrapping/unwrap", {}, token=wrapping)
         except VaultRefused as refused:
-            raise VaultRefused(
+            raise UnwrappedTwice(
                 f"The wrapped secret for {grant.name} was unwrapped by someone else first.",
                 not_done="No credential was given.",
                 next_step="Treat that secret as known to others: rotate it, and read Vault's audit log.",

@@ -10,6 +10,7 @@
         └── VaultBackendDown    it is up, but what it manages (a database) did not do as it was told
     Refused
     ├── VaultRefused            Vault said no: policy, a disabled agent, a revoked token, a wrong login
+    │   └── UnwrappedTwice      a wrapped secret was opened by someone else first: it is known to others
     ├── LeaseTooShort           the credential would end before the tool has to
     ├── LeaseEnded              the lease's block was left; its credentials are gone
     └── Stopped                 a kill switch was pulled for this run, agent, tool or everything
@@ -54,6 +55,12 @@ class VaultRefused(Refused):
 
     code = "vault_refused"
     who_acts = WhoActs.OPERATOR
+
+
+class UnwrappedTwice(VaultRefused):
+    """A wrapped secret was opened by someone else before us. An alarm: the secret must be changed."""
+
+    code = "unwrapped_twice"
 
 
 class LeaseTooShort(Refused):

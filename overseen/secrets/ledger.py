@@ -6,7 +6,7 @@ One method a transition, each in a transaction of its own with the journal entry
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import case, exists, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from overseen.errors import Conflict, OverseenError
@@ -15,7 +15,7 @@ from overseen.journal.events import Event, LeaseClosed, LeaseIssued, LeaseRefuse
 from overseen.secrets.errors import LeaseEnded
 from overseen.secrets.grants import Asked
 from overseen.secrets.lease import LIVING, Held, LeaseState
-from overseen.secrets.stops import check_stops
+from overseen.secrets.stops import check_stops, names_call
 from overseen.store.database import Database
 from overseen.store.tables import Authorization, Decision, LeaseRecord, Run, Task, now
 
@@ -35,46 +35,54 @@ class Ledger:
     async def intend(self, asked: Sequence[Asked], *, worker_id: str) -> None:
         """Write down what is about to be minted. Raises Stopped when a kill switch names the call."""
         call = asked[0].call
+        stop = exists().where(names_call(call))
+        requester = select(Task.requester_id).join(Run, Run.task_id == Task.task_id).where(Run.run_id == call.run_id)
         async with self._database.transaction() as session:
-            await check_stops(session, call)
-            requester_id = await session.scalar(
-                select(Task.requester_id).join(Run, Run.task_id == Task.task_id).where(Run.run_id == call.run_id)
-            )
             approver_id = await _approver(session, call.authorization_id)
             for one in asked:
-                session.add(
-                    LeaseRecord(
-                        lease_id=one.lease_id,
-                        call_id=call.call_id,
-                        run_id=call.run_id,
-                        step_id=call.step_id,
-                        agent=call.agent,
-                        tool=call.tool,
-                        grants=list(one.grant_names),
-                        policies=[one.policy],
-                        paths=[],
-                        kind=one.kind,
-                        region=self._region,
-                        requester_id=requester_id,
-                        approver_id=approver_id,
-                        worker_id=worker_id,
-                        state=LeaseState.INTENT,
-                    )
+                # One round trip for the row, who asked for it, and the kill switches.
+                row: dict[str, object] = {
+                    "lease_id": one.lease_id,
+                    "call_id": call.call_id,
+                    "run_id": call.run_id,
+                    "step_id": call.step_id,
+                    "agent": call.agent,
+                    "tool": call.tool,
+                    "grants": list(one.grant_names),
+                    "policies": [one.policy],
+                    "paths": [],
+                    "kind": one.kind,
+                    "region": self._region,
+                    "approver_id": approver_id,
+                    "worker_id": worker_id,
+                    "state": LeaseState.INTENT.value,
+                    "vault_leases": [],
+                    "principals": [],
+                    "asked_at": now(),
+                }
+                table = LeaseRecord.__table__.c
+                values = [literal(value, table[name].type).label(name) for name, value in row.items()]
+                source = select(*values, requester.scalar_subquery().label("requester_id")).where(~stop)
+                written = await session.scalar(
+                    insert(LeaseRecord).from_select([*row, "requester_id"], source).returning(LeaseRecord.lease_id)
                 )
+                if written is None:
+                    await check_stops(session, call)
 
     async def issued(self, held: Sequence[Held]) -> None:
         """The credentials are alive. Raises Stopped when a kill switch was pulled meanwhile; then end them at once."""
         call = held[0].asked.call
+        stop = exists().where(names_call(call))
         async with self._database.transaction() as session:
-            await check_stops(session, call)
             for one in held:
                 written = await session.scalar(
                     update(LeaseRecord)
-                    .where(LeaseRecord.lease_id == one.asked.lease_id, LeaseRecord.state == LeaseState.INTENT)
+                    .where(LeaseRecord.lease_id == one.asked.lease_id, LeaseRecord.state == LeaseState.INTENT, ~stop)
                     .values(state=LeaseState.ISSUED, **_particulars(one))
                     .returning(LeaseRecord.lease_id)
                 )
                 if written is None:
+                    await check_stops(session, call)
                     raise LeaseEnded(
                         f"The lease {one.asked.lease_id} was taken for abandoned before it was issued.",
                         not_done="No credential was given.",
@@ -129,38 +137,44 @@ class Ledger:
         state: LeaseState = LeaseState.CLOSED,
     ) -> list[str]:
         """Proven gone (or, with `state` irrevocable, as gone as can be). Returns the ids that were not before."""
+        at = now()
+        values: dict[str, object] = {
+            "state": state,
+            "reason": reason[:_REASON_LENGTH],
+            "revoked_at": func.coalesce(LeaseRecord.revoked_at, revoked_at or at),
+            "used_at": func.coalesce(LeaseRecord.used_at, used_at),
+        }
+        if state == LeaseState.CLOSED:
+            values["proven_gone_at"] = case(
+                (LeaseRecord.state == LeaseState.IRREVOCABLE, LeaseRecord.expires_at), else_=at
+            )
         async with self._database.transaction() as session:
-            rows = await session.scalars(
-                select(LeaseRecord)
+            rows = await session.execute(
+                update(LeaseRecord)
                 .where(LeaseRecord.lease_id.in_(lease_ids))
                 .where(LeaseRecord.state.in_((*LIVING, LeaseState.IRREVOCABLE)))
-                .with_for_update()
+                .values(**values)
+                .returning(
+                    LeaseRecord.lease_id,
+                    LeaseRecord.call_id,
+                    LeaseRecord.run_id,
+                    func.coalesce(LeaseRecord.issued_at, LeaseRecord.asked_at).label("since"),
+                    LeaseRecord.proven_gone_at,
+                )
+                .execution_options(synchronize_session=False)
             )
-            ended = list(rows.all())
+            ended = rows.all()
             for row in ended:
-                row.used_at = row.used_at or used_at
-                await self._close(session, row, reason=reason, revoked_at=revoked_at, state=state)
+                if row.proven_gone_at is not None:
+                    lived = (row.proven_gone_at - row.since).total_seconds()
+                    event = LeaseClosed(
+                        lease_id=row.lease_id,
+                        call_id=row.call_id,
+                        reason=reason[:_REASON_LENGTH],
+                        lived_seconds=round(max(0.0, lived), 3),
+                    )
+                    await self._tell(session, event, row.run_id)
             return [row.lease_id for row in ended]
-
-    async def _close(
-        self, session: AsyncSession, row: LeaseRecord, *, reason: str, revoked_at: datetime | None, state: LeaseState
-    ) -> None:
-        at = now()
-        was_irrevocable = row.state == LeaseState.IRREVOCABLE
-        row.state = state
-        row.reason = reason[:_REASON_LENGTH]
-        row.revoked_at = row.revoked_at or revoked_at or at
-        if state != LeaseState.CLOSED:
-            return
-        row.proven_gone_at = row.expires_at if was_irrevocable else at
-        lived = (row.proven_gone_at or at) - (row.issued_at or row.asked_at)
-        event = LeaseClosed(
-            lease_id=row.lease_id,
-            call_id=row.call_id,
-            reason=reason,
-            lived_seconds=round(max(0.0, lived.total_seconds()), 3),
-        )
-        await self._tell(session, event, row.run_id)
 
     async def _tell(self, session: AsyncSession, event: Event, run_id: str) -> None:
         try:

@@ -14,6 +14,7 @@ from overseen.errors import OverseenError
 from overseen.journal import SYSTEM, Journal
 from overseen.journal.events import ReconcilerFinding
 from overseen.secrets.audit_log import AuditEntry, AuditLog
+from overseen.secrets.errors import UnwrappedTwice
 from overseen.secrets.lease import LIVING, LeaseState
 from overseen.secrets.vault_client import VaultClient
 from overseen.store.database import Database
@@ -23,7 +24,6 @@ _log = logging.getLogger(__name__)
 
 _TOKEN_PATHS = ("auth/token/create/call-", "auth/token/create/run")
 _SECRET_PATHS = ("kv/data/", "database/creds/", "identity/oidc/token/", "pki/issue/")
-_UNWRAP = "sys/wrapping/unwrap"
 _SLACK = timedelta(seconds=2)
 _OVERDUE = timedelta(seconds=30)
 _MEMORY = timedelta(hours=24)
@@ -105,7 +105,6 @@ class _Seen:
     first_at: datetime | None = None
     made: dict[str, datetime] = field(default_factory=dict[str, datetime])
     accessor_of_hash: dict[str, str] = field(default_factory=dict[str, str])
-    reader_of_wrap: dict[str, str] = field(default_factory=dict[str, str])
     vault_leases: set[str] = field(default_factory=set[str])
 
     def add(self, entry: AuditEntry) -> None:
@@ -115,8 +114,6 @@ class _Seen:
             self.made[entry.made_accessor] = entry.at
             if entry.made_hash is not None:
                 self.accessor_of_hash[entry.made_hash] = entry.made_accessor
-        if entry.wrapped_hash is not None and entry.accessor is not None:
-            self.reader_of_wrap[entry.wrapped_hash] = entry.accessor
         if entry.vault_lease is not None:
             self.vault_leases.add(entry.vault_lease)
 
@@ -126,7 +123,6 @@ class _Seen:
             return
         self.made = {accessor: at for accessor, at in self.made.items() if accessor not in old}
         self.accessor_of_hash = {h: accessor for h, accessor in self.accessor_of_hash.items() if accessor not in old}
-        self.reader_of_wrap = {h: accessor for h, accessor in self.reader_of_wrap.items() if accessor not in old}
         self.first_at = moment
 
 
@@ -176,6 +172,7 @@ class Reconciler:
         anomalies = [anomaly for entry in entries for anomaly in self._judge(entry, known)]
         anomalies += await self._ledger_only(before=started_at)
         anomalies += await self._still_alive()
+        anomalies += await self._unwrapped_twice(since=self._since or started_at - _MEMORY)
         self._seen.forget_before(started_at - _MEMORY)
         unique = {anomaly.key: anomaly for anomaly in anomalies}
         for anomaly in unique.values():
@@ -186,10 +183,6 @@ class Reconciler:
         if entry.path.startswith(_TOKEN_PATHS) and entry.made_accessor is not None:
             if known.row_of(entry.made_accessor, entry.made_metadata, entry.at) is None:
                 yield _anomaly(AnomalyName.VAULT_ONLY_TOKEN, entry, accessor=entry.made_accessor)
-            return
-        if entry.path == _UNWRAP and entry.error is not None:
-            reader = self._seen.reader_of_wrap.get(entry.token_hash or "")
-            yield _anomaly(AnomalyName.UNWRAPPED_TWICE if reader else AnomalyName.DENIED, entry, accessor=reader)
             return
         if not entry.path.startswith(_SECRET_PATHS) or (
             entry.path.startswith("kv/") and entry.operation not in ("read", "list")
@@ -309,6 +302,25 @@ class Reconciler:
             )
             for row in {row.lease_id: row for row in (*rows, *undead)}.values()
         ]
+
+    async def _unwrapped_twice(self, *, since: datetime) -> list[Anomaly]:
+        """Wrapped secrets that the broker found opened. Vault's audit file is silent about the second opening."""
+        async with self._database.read() as session:
+            rows = await session.scalars(
+                select(LeaseRecord).where(
+                    LeaseRecord.asked_at >= since, LeaseRecord.reason.startswith(UnwrappedTwice.code, autoescape=True)
+                )
+            )
+            return [
+                Anomaly(
+                    name=AnomalyName.UNWRAPPED_TWICE,
+                    at=row.asked_at,
+                    accessor=row.accessor,
+                    lease_id=row.lease_id,
+                    detail={"call_id": row.call_id, "grants": ",".join(row.grants)},
+                )
+                for row in rows.all()
+            ]
 
     async def _living_leases(self, paths: set[str]) -> set[str]:
         found: set[str] = set()

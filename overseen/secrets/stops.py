@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from overseen.domain.calls import ToolCall
@@ -29,24 +29,22 @@ class Stop:
     leases: int = 0
 
 
-async def stop_for(
-    session: AsyncSession,
-    *,
-    run: str | None = None,
-    agent: str | None = None,
-    tool: str | None = None,
-    call: str | None = None,
-) -> Stop | None:
-    """The pulled and not lifted switch that names any of these, or everything."""
+def names(
+    *, run: str | None = None, agent: str | None = None, tool: str | None = None, call: str | None = None
+) -> ColumnElement[bool]:
+    """The condition that a kill switch is in force and names any of these, or everything."""
     named = (("run", run), ("agent", agent), ("tool", tool), ("call", call))
     matches = [and_(StopRecord.scope == scope, StopRecord.target == target) for scope, target in named if target]
-    row = await session.scalar(
-        select(StopRecord)
-        .where(StopRecord.pulled_at.is_not(None), StopRecord.lifted_at.is_(None))
-        .where(or_(StopRecord.scope == EVERYTHING, *matches))
-        .limit(1)
+    return and_(
+        StopRecord.pulled_at.is_not(None),
+        StopRecord.lifted_at.is_(None),
+        or_(StopRecord.scope == EVERYTHING, *matches),
     )
-    return None if row is None else _stop(row)
+
+
+def names_call(call: ToolCall) -> ColumnElement[bool]:
+    """The condition that a kill switch names the call, its run, agent, tool or everything."""
+    return names(run=call.run_id, agent=call.agent, tool=call.tool, call=call.call_id)
 
 
 def _stop(row: StopRecord) -> Stop:
@@ -83,7 +81,8 @@ class Stops:
     async def is_stopped(self, run: str, agent: str, tool: str) -> bool:
         """Whether a kill switch names this run, agent, tool or everything."""
         async with self._database.read() as session:
-            return await stop_for(session, run=run, agent=agent, tool=tool) is not None
+            found = select(StopRecord.stop_id).where(names(run=run, agent=agent, tool=tool)).limit(1)
+            return await session.scalar(found) is not None
 
     async def in_force(self) -> list[Stop]:
         """Kill switches that are asked for or pulled and not lifted, the newest first."""
@@ -112,6 +111,6 @@ class Stops:
 
 async def check_stops(session: AsyncSession, call: ToolCall) -> None:
     """The same inside a transaction of the caller."""
-    stop = await stop_for(session, run=call.run_id, agent=call.agent, tool=call.tool, call=call.call_id)
-    if stop is not None:
-        raise stopped(stop)
+    row = await session.scalar(select(StopRecord).where(names_call(call)).limit(1))
+    if row is not None:
+        raise stopped(_stop(row))

@@ -36,6 +36,7 @@ class SchemaPart:
     name = "schema"
     stop_signal = signal.SIGTERM
     ready_within_seconds = 0.0
+    after_prepared: tuple[str, ...] = ()
     port: int | None = None
 
     def __init__(self, home: Path, *, after: tuple[str, ...]) -> None:
@@ -114,6 +115,7 @@ class WebPart:
     name = "web"
     stop_signal = signal.SIGTERM
     ready_within_seconds = 90.0
+    after_prepared: tuple[str, ...] = ()
 
     def __init__(self, home: Path, *, port: int, named_port: int, after: tuple[str, ...]) -> None:
         """`port` is preferred; `named_port`, unless 0, is the operator's own choice and binding."""
@@ -156,8 +158,9 @@ class WorkerPart:
     ready_within_seconds = 120.0
     port: int | None = None
 
-    def __init__(self, home: Path, *, after: tuple[str, ...]) -> None:
+    def __init__(self, home: Path, *, after: tuple[str, ...], after_prepared: tuple[str, ...]) -> None:
         self.after = after
+        self.after_prepared = after_prepared
         self.log = home / "logs" / "worker.log"
         self._home = home
         self._pid = 0

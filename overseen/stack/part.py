@@ -15,12 +15,14 @@ from overseen.stack.model import Report
 class Part(Protocol):
     """A program the stack runs, or a step it takes (`spawn` returns None).
 
-    name: as `overseen status` shows it. after: parts that must be ready first. port: where it listens, if it does.
-    log: where its output goes. ready_within_seconds: how long `check` may fail after `spawn`.
+    name: as `overseen status` shows it. after: parts that must be ready first. after_prepared: parts whose `prepare`
+    must be done first, because it says where they will be. log: where its output goes. ready_within_seconds: how long
+    `check` may fail after `spawn`.
     """
 
     name: str
     after: tuple[str, ...]
+    after_prepared: tuple[str, ...]
     log: Path
     stop_signal: signal.Signals
     ready_within_seconds: float

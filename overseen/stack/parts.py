@@ -33,5 +33,6 @@ def build_parts(home: Path, ports: Mapping[str, int], *, model: bool = True) -> 
     servers = tuple(part.name for part in parts if part.name != "model")
     schema = SchemaPart(home, after=servers[:1])
     web = WebPart(home, port=ports.get("web", 0), named_port=named.web.port, after=("schema", *servers))
-    worker = WorkerPart(home, after=("schema", *(part.name for part in parts)))
+    models = tuple(part.name for part in parts if part.name == "model")
+    worker = WorkerPart(home, after=("schema", *servers), after_prepared=models)
     return (*parts, schema, web, worker)

@@ -38,6 +38,7 @@ class PostgresPart:
 
     name = "postgres"
     after: tuple[str, ...] = ()
+    after_prepared: tuple[str, ...] = ()
     stop_signal = signal.SIGINT
     ready_within_seconds = 60.0
 
@@ -79,6 +80,7 @@ class OpenBaoPart:
 
     name = "openbao"
     after: tuple[str, ...] = ("postgres",)
+    after_prepared: tuple[str, ...] = ()
     stop_signal = signal.SIGTERM
     ready_within_seconds = 60.0
 
@@ -140,6 +142,7 @@ class ModelPart:
 
     name = "model"
     after: tuple[str, ...] = ()
+    after_prepared: tuple[str, ...] = ()
     stop_signal = signal.SIGTERM
     ready_within_seconds = 300.0
 
@@ -167,7 +170,16 @@ class ModelPart:
             "threads": os.cpu_count() or 1,
         }
         await run_blocking(write_private, self._folder / "server.json", json.dumps(content))
-        return {}
+        route = {
+            "name": "local",
+            "kind": "openai",
+            "model": LOCAL_MODEL.name,
+            "base_url": f"http://127.0.0.1:{self.port}/v1",
+            "api_key": content["api_key"],
+            "concurrency": self._slots,
+            "context_tokens": _SLOT_TOKENS,
+        }
+        return {"routes": [route]}
 
     def spawn(self) -> subprocess.Popen[bytes] | None:
         """Start the server; loading the weights takes seconds."""
@@ -184,15 +196,5 @@ class ModelPart:
         await expect_answer("The model server", f"http://127.0.0.1:{self.port}/health", self.log)
 
     async def announce(self) -> Mapping[str, Any]:
-        """The route to it."""
-        kept = read_json(self._folder / "server.json")
-        route = {
-            "name": "local",
-            "kind": "openai",
-            "model": LOCAL_MODEL.name,
-            "base_url": f"http://127.0.0.1:{self.port}/v1",
-            "api_key": kept["api_key"],
-            "concurrency": self._slots,
-            "context_tokens": _SLOT_TOKENS,
-        }
-        return {"routes": [route]}
+        """Nothing to say: the route is published while the weights load, so that the worker can start meanwhile."""
+        return {}

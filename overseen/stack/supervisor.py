@@ -40,6 +40,7 @@ class StackSupervisor:
         self._parts = parts
         self._started = time.monotonic()
         self._stopping = asyncio.Event()
+        self._prepared = {part.name: asyncio.Event() for part in parts}
         self._ready = {part.name: asyncio.Event() for part in parts}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._status = {part.name: PartStatus(name=part.name, since=time.time()) for part in parts}
@@ -73,6 +74,8 @@ class StackSupervisor:
     async def _keep(self, part: Part) -> None:
         for name in part.after:
             await self._ready[name].wait()
+        for name in part.after_prepared:
+            await self._prepared[name].wait()
         failures = 0
         while True:
             try:
@@ -99,6 +102,7 @@ class StackSupervisor:
         """Prepare, start and announce `part`; returns its process when it is ready, None for a step."""
         await self._set(part, PartState.PREPARING)
         await self._offer(part, await self._prepare(part))
+        self._prepared[part.name].set()
         process = part.spawn()
         mark = ProcessMark.of(process.pid) if process is not None else None
         if process is not None:
@@ -185,7 +189,7 @@ class StackSupervisor:
         self._settings[part.name] = merged
         if known and self._ready[part.name].is_set() and merged != known:
             for other in self._parts:
-                if part.name in other.after and other.name in self._processes:
+                if part.name in (*other.after, *other.after_prepared) and other.name in self._processes:
                     _LOG.info("%s: started again because %s moved", other.name, part.name)
                     await self._end(other)
         await self._publish()

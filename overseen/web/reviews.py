@@ -91,7 +91,7 @@ async def _case(services: Services, viewer: Viewer, review_id: str) -> tuple[Cas
     own = summary.requester_id == viewer.account_id
     return case, {
         "case": case,
-        "evidence": await services.evidence.evidence(summary.run_id, case.facts),
+        "evidence": await services.evidence.evidence(summary.run_id, case.facts, summary.playbook),
         "is_own": own,
         "may_decide": viewer.may_decide and not own and summary.state == "open",
         "error": None,

@@ -51,7 +51,7 @@ async def _detail(services: Services, run: RunView) -> dict[str, Any]:
         "run": run,
         "groups": grouped(run.timeline, agents),
         "graph": plan_graph(run.steps, run.state),
-        "evidence": await services.evidence.evidence(run.run_id, run.facts),
+        "evidence": await services.evidence.evidence(run.run_id, run.facts, run.playbook),
         "chain": await services.runs.chain(run.run_id),
         "cursor": position({run.run_id: run.last_sequence}),
     }

@@ -107,7 +107,7 @@ async def _detail(services: Services, viewer: Viewer, task: TaskView) -> dict[st
     """What the live part of a task page needs; `cursor` is where the journal stood before it was read."""
     cursor = await _cursor(services, task)
     run = task.run
-    evidence = await services.evidence.evidence(run.run_id, run.facts) if run else None
+    evidence = await services.evidence.evidence(run.run_id, run.facts, run.playbook) if run else None
     return {
         "task": task,
         "run": run,

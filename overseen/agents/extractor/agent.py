@@ -28,6 +28,8 @@ _LETTER_TOKENS = 160
 _BILL_TOKENS = 60
 _DISAGREED = 0.5
 _PROVEN = 0.99
+_AGREED = 0.95
+_UNMEASURED = 0.7
 _MOST_BILLS = 4
 _LEAST_WORDS = 3
 
@@ -132,11 +134,32 @@ class Extractor:
     async def _understand_bill(
         self, situation: Situation, document: Document, kind: str, ordinal: int
     ) -> tuple[Bill, list[Finding]]:
-        """The bill's total: the model chooses, code looks for the line that says total and adds up the parts."""
+        """The bill's total: proven by its own sums, or chosen by the model where they do not prove it."""
         amounts = numbered("A", find_amounts(document, situation.currency, bare=True))
         by_code = find_total(document, amounts)
+        if by_code is not None and by_code.proven:
+            # A line that says total, with stated parts that add up to it, leaves nothing to ask.
+            total, sure = by_code.total, _PROVEN
+        else:
+            total, sure = await self._ask_total(situation, document, amounts, by_code, ordinal)
+        findings: list[Finding] = []
+        if total is not None and (parts := stated_parts(document, amounts, total)):
+            text = json.dumps({"parts": [money_text(part) for part in parts], "total": money_text(total.value)})
+            subject = Subject(name=f"document:{document.name}", text=text)
+            findings.append(await self._guardrails.inspect("bill_adds_up", subject))
+        return Bill(document=document, kind=kind, total=total, confidence=sure), findings
+
+    async def _ask_total(
+        self,
+        situation: Situation,
+        document: Document,
+        amounts: Sequence[Candidate],
+        by_code: BillTotal | None,
+        ordinal: int,
+    ) -> tuple[Candidate | None, float]:
+        """The total the model chooses, weighed against the line that code found."""
         if not amounts:
-            return Bill(document=document, kind=kind, total=None, confidence=1.0), []
+            return None, 1.0
         prompt = self._prompts.get("extractor/read_bill")
         answer = await self._models.complete(
             ModelRequest(
@@ -154,13 +177,8 @@ class Extractor:
             )
         )
         said = chosen(amounts, (answer.data or {}).get("total_to_pay"))
-        total, sure = _weigh(said, by_code, value_confidence(answer, "total_to_pay"))
-        findings: list[Finding] = []
-        if total is not None and (parts := stated_parts(document, amounts, total)):
-            text = json.dumps({"parts": [money_text(part) for part in parts], "total": money_text(total.value)})
-            subject = Subject(name=f"document:{document.name}", text=text)
-            findings.append(await self._guardrails.inspect("bill_adds_up", subject))
-        return Bill(document=document, kind=kind, total=total, confidence=sure), findings
+        sure = value_confidence(answer, "total_to_pay")
+        return _weigh(said, by_code, _UNMEASURED if sure is None else sure)
 
     async def _instructions(self, documents: Sequence[Document]) -> list[Finding]:
         """Whether any document talks to the machine."""
@@ -216,17 +234,13 @@ def _bill_kind(document: Document) -> str | None:
     return None if document.kind == "message" or document.media_type == "message/rfc822" else bill_kind(document)
 
 
-def _weigh(
-    said: Candidate | None, by_code: BillTotal | None, probability: float | None
-) -> tuple[Candidate | None, float]:
-    """The total and how sure it is, from what the model chose and what the lines say."""
-    sure = 0.7 if probability is None else probability
+def _weigh(said: Candidate | None, by_code: BillTotal | None, sure: float) -> tuple[Candidate | None, float]:
+    """The total and how sure it is, from what the model chose and the line that says total."""
     if by_code is None:
         return said, sure
     if said is not None and said.value == by_code.total.value:
-        return by_code.total, max(sure, _PROVEN) if by_code.proven else sure
-    # Subtotal and tax adding up to it on a line that says total is stronger than a small model's choice.
-    return by_code.total, 0.95 if by_code.proven else _DISAGREED
+        return by_code.total, max(sure, _AGREED)
+    return by_code.total, _DISAGREED
 
 
 def _sum(source: str, item: Candidate) -> dict[str, object]:

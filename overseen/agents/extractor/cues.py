@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from overseen.agents.documents import Document
@@ -21,18 +21,24 @@ _COMMON_WORDS = {
 _WORDS_BY_LANGUAGE = {code: frozenset(words.split()) for code, words in _COMMON_WORDS.items()}
 
 _INJURY = re.compile(
-    r"\b(injur\w+|whiplash|hospital\w*|ambulance|concuss\w*|fractur\w*|bruis\w*|bleed\w*|bled|stitches|paramedic\w*|a&e|sprain\w*"
-    r"|unconscious|physio\w*|(?:got|was|were|is|been|nobody|no one|noone|anyone|anybody)\s+(?:\w+\s+)?hurt|broke(?:n)?\s+(?:my|his|her)\s+\w+"
+    r"\b(injur\w+|whiplash|hospital\w*|ambulance|concuss\w*|fractur\w*|bruis\w*|bleed\w*|bled|stitches|paramedic\w*|a&e"
+    r"|sprain\w*|unconscious|physio\w*"
+    r"|(?:got|was|were|is|been|nobody|no one|noone|anyone|anybody)\s+(?:\w+\s+)?hurt|broken?\s+(?:my|his|her)\s+(?:\w+\s+)?"
+    r"(?:wrist|arm|leg|neck|back|ribs?|collarbone|nose|ankle|shoulder|knee|finger|hand|foot|toe|tooth|jaw)"
     r"|(?:broken|sore|stiff|hurt)\s+(?:wrist|arm|leg|neck|back|rib|ribs|collarbone|nose|ankle|shoulder|knee)"
-    r"|(?:neck|back|head|wrist|arm|shoulder|chest)\s+(?:pain|hurts?|ache)|my (?:neck|back|wrist|arm|shoulder|head) (?:hurts?|aches?|is sore)"
+    r"|(?:neck|back|head|wrist|arm|shoulder|chest)\s+(?:pain|hurts?|ache)"
+    r"|my (?:neck|back|wrist|arm|shoulder|head) (?:hurts?|aches?|is sore)"
     r"|verletz\w+|krankenhaus|krankenwagen|bless[ée]\w*|hôpital|herid\w+|ferit\w+|gewond|ranny|ranna|szpital\w*)",
     re.IGNORECASE,
 )
 _DENIAL = re.compile(
-    r"\b(no|nobody|no-one|none|not|never|without|neither|n't|luckily|thankfully|fortunately|niemand|kein\w*|nicht|personne|aucun\w*"
-    r"|nadie|nessuno|nikt)\b[^.!?\n]{0,60}$|\bno ?one\b[^.!?\n]{0,60}$",
+    r"\b(?:no|nobody|no[ -]?one|none|not|never|without|neither|niemand|kein\w*|nicht|personne|aucun\w*|nadie|ningun\w*"
+    r"|nessuno|nikt)\b|n['’]t\b",
     re.IGNORECASE,
 )
+_CLAUSE_LENGTH = 80
+_OTHER_CLAUSE = re.compile(r"\b(?:and|but|though|aber|und)\b|;|,\s*(?:my|i|his|her|the|she|he|we)\b", re.IGNORECASE)
+_DENIAL_AFTER = re.compile(r"[^.!?,;]{0,40}\b(?:niemand|nobody|personne|nadie|nessuno|nikt)\b", re.IGNORECASE)
 _DENIAL_WITHIN = re.compile(r"^(nobody|no one|noone|anyone|anybody)", re.IGNORECASE)
 _SECOND_CLAIM = re.compile(
     r"\b(second claim|another claim|two claims|both claims|separate claim|also (?:like|want|wish|need) to (?:make a )?claim|other claim"
@@ -82,21 +88,25 @@ def detect_language(text: str, usual: str) -> Language:
 
 
 def injury_cue(text: str) -> Span | None:
-    """The first mention of somebody hurt that is not denied in its own sentence ("nobody was hurt")."""
-    for match in _INJURY.finditer(text):
-        before = text[max(0, match.start() - 80) : match.start()]
-        if not _DENIAL.search(before) and not _DENIAL_WITHIN.match(match.group()):
-            return Span(start=match.start(), end=match.end(), quote=match.group())
-    return None
+    """The first mention of somebody hurt that is not denied in its own clause ("nobody was hurt")."""
+    return next((Span(start=at, end=end, quote=text[at:end]) for at, end, denied in _hurt(text) if not denied), None)
 
 
 def denies_injury(text: str) -> Span | None:
     """The first place that says nobody was hurt."""
-    for match in _INJURY.finditer(text):
-        before = text[max(0, match.start() - 80) : match.start()]
-        if _DENIAL.search(before) or _DENIAL_WITHIN.match(match.group()):
-            return Span(start=match.start(), end=match.end(), quote=match.group())
-    return None
+    return next((Span(start=at, end=end, quote=text[at:end]) for at, end, denied in _hurt(text) if denied), None)
+
+
+def _hurt(text: str) -> Iterator[tuple[int, int, bool]]:
+    """Start, end and whether it is denied, of every mention of somebody hurt."""
+    flat = text.replace("\n", " ")  # a line end is no sentence end, and offsets stay as they are
+    for match in _INJURY.finditer(flat):
+        before = re.split(r"[.!?:]\s", flat[max(0, match.start() - _CLAUSE_LENGTH) : match.start()])[-1]
+        denials = list(_DENIAL.finditer(before))
+        denied = bool(denials) and not _OTHER_CLAUSE.search(before, denials[-1].end())
+        inside = _DENIAL_WITHIN.match(match.group()) or _DENIAL.search(match.group())
+        after = _DENIAL_AFTER.match(flat, match.end())
+        yield match.start(), match.end(), denied or inside is not None or after is not None
 
 
 def second_claim_cue(text: str) -> Span | None:

@@ -9,13 +9,17 @@ from typing import Any
 from sqlalchemy import select
 
 from overseen.api.reading.decoding import read_json, read_text
+from overseen.blocking import run_blocking
 from overseen.domain.facts import Fact, Source
 from overseen.errors import NotFound
+from overseen.playbooks import FactDefinition, load_playbook
 from overseen.store import BlobStore, Database
 from overseen.store.tables import Attachment, CallRecord, Run
 
 _IMAGES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
 _CONTEXT_CHARACTERS = 110
+# What `read_document` calls its pages and `inspect_image` its picture.
+_PAGE_FILE = re.compile(r"(?:page-(?P<number>\d+)|photo)\.(?:jpe?g|png)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +73,17 @@ class Excerpt:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """All sources of a run. `source_of` maps fact id -> source key; `excerpts` fact id -> quote in its context."""
+    """All sources of a run.
+
+    `source_of` maps fact id -> source key, `excerpts` fact id -> quote in its context. `titles` (by fact name) and
+    `money` (fact names) are what the playbook says of its facts.
+    """
 
     sources: tuple[SourceView, ...]
     source_of: Mapping[str, str] = field(default_factory=dict[str, str])
     excerpts: Mapping[str, Excerpt] = field(default_factory=dict[str, Excerpt])
+    titles: Mapping[str, str] = field(default_factory=dict[str, str])
+    money: frozenset[str] = frozenset()
 
     def source(self, key: str) -> SourceView | None:
         """The source with that key."""
@@ -116,12 +126,13 @@ class EvidenceReader:
         self._database = database
         self._blobs = blobs
 
-    async def evidence(self, run_id: str, facts: Sequence[Fact]) -> Evidence:
+    async def evidence(self, run_id: str, facts: Sequence[Fact], playbook: str) -> Evidence:
         """The sources of `facts` in the order of the attachments, then messages, records and rules."""
         attachments, results = await self._of_run(run_id)
+        names = {item.blob: item.name for item in attachments}
         grouped: dict[tuple[str, str, str | None], list[Fact]] = {}
         for fact in facts:
-            grouped.setdefault((fact.source.kind, fact.source.name, fact.source.blob), []).append(fact)
+            grouped.setdefault(_key(fact.source, names), []).append(fact)
         for attachment in attachments:
             if not any(blob == attachment.blob for _, _, blob in grouped) and attachment.media_type in _IMAGES:
                 grouped[("photo", attachment.name, attachment.blob)] = []
@@ -148,7 +159,14 @@ class EvidenceReader:
                 quoted = excerpt(text, fact.source) if text else None
                 if quoted is not None:
                     excerpts[fact.fact_id] = quoted
-        return Evidence(sources=tuple(sources), source_of=source_of, excerpts=excerpts)
+        definitions = await run_blocking(_definitions, playbook)
+        return Evidence(
+            sources=tuple(sources),
+            source_of=source_of,
+            excerpts=excerpts,
+            titles={definition.name: definition.title for definition in definitions},
+            money=frozenset(definition.name for definition in definitions if definition.type == "money"),
+        )
 
     async def image(self, run_id: str, sha256: str) -> tuple[bytes, str]:
         """A picture that belongs to the run: an image attachment or a page a tool drew. Raises NotFound."""
@@ -191,15 +209,30 @@ class EvidenceReader:
         drawn: dict[int, str] = {}
         for fact in facts:
             for name, page_blob in _blobs_of(results.get(fact.source.call_id or "")).items():
-                numbered = re.search(r"page\D?(\d+)", name)
+                numbered = _PAGE_FILE.match(name)
                 if numbered:
-                    drawn[int(numbered.group(1))] = page_blob
+                    drawn[int(numbered.group("number") or 1)] = page_blob
         if not drawn and any(item.blob == blob and item.media_type in _IMAGES for item in attachments):
             drawn = {1: blob or ""}
         return tuple(
             PageImage(number=number, blob=page_blob, boxes=_boxes(facts, number))
             for number, page_blob in sorted(drawn.items())
         )
+
+
+def _key(source: Source, names: Mapping[str, str]) -> tuple[str, str, str | None]:
+    """What is one source: a file is one however its facts name it; anything else is told apart by kind and name."""
+    if source.blob is not None and source.blob in names:
+        return ("photo" if source.kind == "photo" else "document", names[source.blob], source.blob)
+    return (source.kind, source.name, source.blob)
+
+
+def _definitions(playbook: str) -> tuple[FactDefinition, ...]:
+    """What the playbook says of its facts; nothing for a playbook that is no longer installed."""
+    try:
+        return load_playbook(playbook).facts
+    except NotFound:
+        return ()
 
 
 def _boxes(facts: Sequence[Fact], page: int) -> tuple[MarkedBox, ...]:

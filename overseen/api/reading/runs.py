@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from overseen.api.reading.decoding import decode, decode_facts, read_json, read_text
-from overseen.api.reading.steps import finding_of, step_views
+from overseen.api.reading.steps import finding_of, since_last_plan, step_views
 from overseen.api.reading.timeline import timeline
 from overseen.api.reading.views import (
     CallView,
@@ -22,6 +22,7 @@ from overseen.api.reading.views import (
 )
 from overseen.domain.canonical import plain
 from overseen.domain.facts import Fact
+from overseen.domain.findings import Finding
 from overseen.domain.outcomes import BoundaryVerdict, Ruling, RunState
 from overseen.domain.plans import Plan
 from overseen.errors import NotFound
@@ -107,7 +108,7 @@ class RunReader:
             plan=contents.plan,
             steps=step_views(contents.plan, entries, state),
             facts=contents.facts,
-            findings=tuple(finding_of(entry) for entry in entries if entry.kind == "FindingReported"),
+            findings=_findings(entries),
             ruling=contents.ruling,
             verdict=contents.verdict,
             explanation=decode(Explanation, await read_json(self._blobs, row.explanation_blob)),
@@ -126,7 +127,8 @@ class RunReader:
         if row.facts_blob is not None:
             facts = decode_facts(await read_json(self._blobs, row.facts_blob))
         else:
-            produced = [entry.payload["facts_blob"] for entry in entries if entry.kind == "FactsProduced"]
+            recent = since_last_plan(entries)
+            produced = [entry.payload["facts_blob"] for entry in recent if entry.kind == "FactsProduced"]
             facts = tuple([fact for blob in produced for fact in decode_facts(await read_json(self._blobs, blob))])
         ruled: Mapping[str, Any] = await read_json(self._blobs, row.ruling_blob) or {}
         return _Contents(
@@ -196,6 +198,12 @@ class RunReader:
     async def chain(self, run_id: str) -> Verification:
         """Whether the run's chain holds, checked now."""
         return await verify(self._journal, stream=run_id)
+
+
+def _findings(entries: Sequence[TimelineEntry]) -> tuple[Finding, ...]:
+    """Findings since the plan in force; the decision looks at those of the steps again, so each is kept once."""
+    reported = (finding_of(entry) for entry in since_last_plan(entries) if entry.kind == "FindingReported")
+    return tuple({(found.check, found.subject, found.message): found for found in reported}.values())
 
 
 def _newest(entries: Sequence[TimelineEntry], kind: str, field: str) -> str | None:

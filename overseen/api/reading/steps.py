@@ -27,10 +27,17 @@ def finding_of(entry: TimelineEntry) -> Finding:
     )
 
 
+def since_last_plan(entries: Sequence[TimelineEntry]) -> Sequence[TimelineEntry]:
+    """Entries since the plan in force was locked: a run that was answered plans and reads anew."""
+    locked = [number for number, entry in enumerate(entries) if entry.kind == "PlanLocked"]
+    return entries[locked[-1] :] if locked else entries
+
+
 def step_views(plan: Plan | None, entries: Sequence[TimelineEntry], state: RunState) -> tuple[StepView, ...]:
     """Every step of `plan` with its state, what it found and what it does now."""
     if plan is None:
         return ()
+    entries = since_last_plan(entries)
     views: list[StepView] = []
     for step in plan.steps:
         own = [entry for entry in entries if entry.step_id == step.step_id]

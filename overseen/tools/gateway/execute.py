@@ -62,6 +62,9 @@ class SandboxedExecution:
         self, stack: AsyncExitStack, call: ToolCall, grants: Sequence[Grant], lease: Lease
     ) -> Mapping[str, Path]:
         doors: dict[str, Path] = {}
+        if grants:
+            # Doors lie where the backend can show them to a sandbox; it makes that place when it gets ready.
+            await self._backend.capabilities()
         for grant in grants:
             if grant.kind != "database":
                 raise Misconfigured(

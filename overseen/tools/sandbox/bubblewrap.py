@@ -6,36 +6,28 @@ otherwise as ours, in namespaces that show it nothing of ours.
 """
 
 import asyncio
-import os
-import signal
-import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from overseen.blocking import run_blocking
-from overseen.tools.sandbox.cgroups import CgroupParents, Leaf, count_event, find_cgroup_parents
-from overseen.tools.sandbox.command import launch_command, most_tasks
 from overseen.tools.sandbox.frames import FrameError
+from overseen.tools.sandbox.furnishing import furnish
+from overseen.tools.sandbox.judgement import Exchange, judge
+from overseen.tools.sandbox.machinery import Machinery, start_machinery
 from overseen.tools.sandbox.pool import WarmKind, WarmPool
 from overseen.tools.sandbox.port import (
     Capability,
     CapabilityMissing,
     InvalidJob,
     SandboxJob,
-    SandboxLimitExceeded,
     SandboxProfile,
     SandboxResult,
     SandboxUnavailable,
-    ToolCrashed,
     check_job,
 )
-from overseen.tools.sandbox.runtime import TOOL_DISTRIBUTIONS, Runtime, make_runtime
-from overseen.tools.sandbox.seccomp import build_filter
-from overseen.tools.sandbox.slots import Slot, Slots, choose_range
-from overseen.tools.sandbox.spawning import Ended, Launch, SpawnerProcess
+from overseen.tools.sandbox.runtime import TOOL_DISTRIBUTIONS
+from overseen.tools.sandbox.spawning import Ended
 from overseen.tools.sandbox.worker import AnswerTooLarge, Worker, WorkerGone
 
 _ALWAYS = frozenset(
@@ -50,34 +42,10 @@ _ALWAYS = frozenset(
         Capability.PER_CALL_ISOLATION,
     }
 )
-_OPEN_FILES = 256
-_WARM_CPU_SECONDS = 60
 _HELLO_BYTES = 1024
 _HELLO_SECONDS = 60.0
 _DYING_SECONDS = 0.5
 """How long a sandbox may take to end by itself. Killed, it would take cause of death and used CPU time with it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Machinery:
-    """What is set up once, before the first job."""
-
-    runtime: Runtime
-    spawner: SpawnerProcess
-    cgroups: CgroupParents | None
-    slots: Slots | None
-
-
-@dataclass(kw_only=True)
-class _Exchange:
-    """What was seen of one job before its worker was ended."""
-
-    header: dict[str, Any] | None = None
-    files: dict[str, bytes] | None = None
-    started: bool = False
-    timed_out: bool = False
-    too_large: bool = False
-    garbled: str | None = None
 
 
 class BubblewrapBackend:
@@ -100,7 +68,7 @@ class BubblewrapBackend:
         self._free = asyncio.Semaphore(concurrency)
         self._pool = WarmPool(self._start_warm, most=most_prewarmed)
         self._starting = asyncio.Lock()
-        self._machinery: _Machinery | None = None
+        self._machinery: Machinery | None = None
         self._endings: set[asyncio.Task[Ended]] = set()
         self._closed = False
 
@@ -113,7 +81,7 @@ class BubblewrapBackend:
         """See the port. The figures are of a profile with one process, which needs no cgroups to bound memory."""
         return self._capabilities_for(SandboxProfile(), await self._ready())
 
-    def _capabilities_for(self, profile: SandboxProfile, machinery: _Machinery) -> frozenset[Capability]:
+    def _capabilities_for(self, profile: SandboxProfile, machinery: Machinery) -> frozenset[Capability]:
         if machinery.cgroups is not None or profile.processes == 1:
             return _ALWAYS | {Capability.MEMORY_TOTAL}
         return _ALWAYS
@@ -148,13 +116,13 @@ class BubblewrapBackend:
         warm = worker is not None
         if worker is None:
             worker = await self._start(job.profile, warm=False)
-        exchange = _Exchange(started=warm)
+        exchange = Exchange(started=warm)
         try:
             await self._offer_doors(job, worker)
             await self._exchange(job, worker, exchange)
         finally:
             ended = await self._end(worker)
-        return _judge(job, worker, exchange, ended, time.monotonic() - started)
+        return judge(job, worker, exchange, ended, time.monotonic() - started)
 
     async def _offer_doors(self, job: SandboxJob, worker: Worker) -> None:
         for name, path in job.doors.items():
@@ -167,7 +135,7 @@ class BubblewrapBackend:
                     next_step=f"Listen on a unix socket below {self.doors_folder}.",
                 ) from error
 
-    async def _exchange(self, job: SandboxJob, worker: Worker, exchange: _Exchange) -> None:
+    async def _exchange(self, job: SandboxJob, worker: Worker, exchange: Exchange) -> None:
         conversation = asyncio.create_task(self._converse(job, worker, exchange))
         overflow = asyncio.create_task(worker.until_log_overflows())
         try:
@@ -182,7 +150,7 @@ class BubblewrapBackend:
             overflow.cancel()
             await asyncio.wait({conversation, overflow})
 
-    async def _converse(self, job: SandboxJob, worker: Worker, exchange: _Exchange) -> None:
+    async def _converse(self, job: SandboxJob, worker: Worker, exchange: Exchange) -> None:
         header = {
             "entry": job.entry,
             "request": job.request,
@@ -235,59 +203,28 @@ class BubblewrapBackend:
         machinery = self._machinery
         if machinery is None or self._closed:
             raise _unavailable("The sandbox is closed.")
-        slot = machinery.slots.take() if machinery.slots is not None else None
-        doors = await run_blocking(_make_doors_folder, self.doors_folder, slot)
-        view = machinery.spawner.view
-        leaf = Leaf()
-        if machinery.cgroups is not None:
-            leaf = machinery.cgroups.leaf(memory_bytes=profile.memory_bytes, tasks=most_tasks(profile) + 2)
-        launch = Launch(
-            argv=launch_command(
-                machinery.runtime, view, f"{view}/doors/{doors.name}", profile, warm=warm, entry_module=entry_module
-            ),
-            uid=slot.uid if slot is not None else None,
-            limits=_limits(profile, own_user=slot is not None),
-            cgroups=leaf.folders,
-            statistics=leaf.statistics,
-        )
-        syscall_filter = _open_filter(profile)
+        place = await run_blocking(furnish, machinery, profile, warm=warm, entry_module=entry_module)
         try:
-            return await Worker.start(
-                spawner=machinery.spawner,
-                launch=launch,
-                syscall_filter=syscall_filter,
-                slot=slot,
-                doors=doors,
-                log_bytes=profile.output_bytes,
-            )
+            return await Worker.start(spawner=machinery.spawner, place=place, log_bytes=profile.output_bytes)
         except BaseException:
-            doors.rmdir()
-            if slot is not None:
-                slot.release()
+            place.clear()
             raise
-        finally:
-            os.close(syscall_filter)
 
-    async def _ready(self) -> _Machinery:
+    async def _ready(self) -> Machinery:
         async with self._starting:
             if self._closed:
                 raise _unavailable("The sandbox is closed.")
             if self._machinery is not None and self._machinery.spawner.alive:
                 return self._machinery
-            as_root = os.geteuid() == 0
-            runtime = await run_blocking(make_runtime, self._folder, self._distributions)
-            spawner = await SpawnerProcess.start(self._folder, make_view=as_root)
-            self._machinery = _Machinery(
-                runtime=runtime,
-                spawner=spawner,
-                cgroups=await run_blocking(find_cgroup_parents) if self._use_cgroups else None,
-                slots=Slots(choose_range()) if as_root else None,
-            )
+            if self._machinery is not None:
+                dead, self._machinery = self._machinery, None
+                await dead.spawner.close()
+            self._machinery = await start_machinery(self._folder, self._distributions, use_cgroups=self._use_cgroups)
             try:
                 await self._probe()
             except BaseException:
-                self._machinery = None
-                await spawner.close()
+                machinery, self._machinery = self._machinery, None
+                await machinery.spawner.close()
                 raise
             return self._machinery
 
@@ -327,105 +264,7 @@ class BubblewrapBackend:
             await self._machinery.spawner.close()
 
 
-def _make_doors_folder(parent: Path, slot: Slot | None) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="call-", dir=parent))
-    if slot is not None:
-        os.chown(folder, slot.uid, slot.uid)
-    return folder
-
-
-def _open_filter(profile: SandboxProfile) -> int:
-    """A descriptor at the filter's first byte. Each sandbox gets one of its own: bwrap reads it to the end."""
-    descriptor = os.memfd_create("overseen-syscall-filter")
-    os.write(descriptor, build_filter(single_process=profile.processes == 1))
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
-
-
-def _limits(profile: SandboxProfile, *, own_user: bool) -> dict[str, int]:
-    limits = {
-        "address_space": profile.memory_bytes,
-        "file_size": profile.scratch_bytes,
-        "open_files": _OPEN_FILES,
-        # A ceiling; the runner lowers it to the job's share once imports are loaded.
-        "cpu": int(profile.cpu_seconds) + _WARM_CPU_SECONDS,
-        "core": 0,
-        "locked_memory": 0,
-        "message_queues": 0,
-    }
-    if own_user:
-        # For a user with other processes this would count those too; the runner then sets it inside.
-        limits["processes"] = most_tasks(profile) + 2
-    return limits
-
-
 def _unavailable(message: str) -> SandboxUnavailable:
     return SandboxUnavailable(
         message, not_done="There is no result.", next_step="Try again; if it stays so, run `overseen doctor`."
     )
-
-
-def _judge(job: SandboxJob, worker: Worker, exchange: _Exchange, ended: Ended, wall_seconds: float) -> SandboxResult:
-    """The result, or the one error that says best why there is none."""
-    profile, log = job.profile, worker.log_tail
-    if exchange.timed_out:
-        raise SandboxLimitExceeded("wall_seconds", allowed=profile.wall_seconds, log_tail=log)
-    if exchange.too_large or (worker.log_overflowed and exchange.header is None):
-        raise SandboxLimitExceeded("output_bytes", allowed=profile.output_bytes, log_tail=log)
-    if exchange.garbled is not None:
-        raise ToolCrashed("garbled", error_type=exchange.garbled, log_tail=log)
-    if exchange.header is None:
-        raise _cause_of_death(job, exchange, ended, log)
-    if "error" in exchange.header:
-        raise _raised(exchange.header["error"], profile, log)
-    if "value" not in exchange.header:
-        raise ToolCrashed("garbled", error_type="a frame without a value", log_tail=log)
-    peak = ended.statistics.get("peak_memory", "").strip()
-    return SandboxResult(
-        value=exchange.header["value"],
-        files=exchange.files or {},
-        wall_seconds=wall_seconds,
-        cpu_seconds=ended.cpu_seconds,
-        peak_memory_bytes=int(peak) if peak.isdigit() else ended.largest_resident_bytes or None,
-        log_tail=log,
-    )
-
-
-def _raised(described: Any, profile: SandboxProfile, log: str) -> SandboxLimitExceeded | ToolCrashed:
-    """What the runner says the tool raised. A stranger may have written it: anything odd is garbled."""
-    if not isinstance(described, dict) or not isinstance(described.get("type"), str):
-        return ToolCrashed("garbled", error_type="a malformed error", log_tail=log)
-    limit = described.get("limit")
-    if limit in ("memory_bytes", "processes", "scratch_bytes", "output_bytes"):
-        return SandboxLimitExceeded(limit, allowed=float(getattr(profile, limit)), log_tail=log)
-    code = described.get("code")
-    return ToolCrashed(
-        "raised",
-        error_type=described["type"][:100],
-        detail=str(described.get("detail", ""))[:4096],
-        log_tail=log,
-        tool_code=code[:100] if isinstance(code, str) else None,
-    )
-
-
-def _cause_of_death(
-    job: SandboxJob, exchange: _Exchange, ended: Ended, log: str
-) -> SandboxLimitExceeded | ToolCrashed | SandboxUnavailable:
-    profile = job.profile
-    if not exchange.started:
-        # No code of the tool has run: what was printed is bwrap's or the interpreter's.
-        return SandboxUnavailable(
-            f"A sandbox could not be started: {log.strip()[-400:] or 'it said nothing'}.",
-            not_done="The tool was not run.",
-            next_step="Run `overseen doctor`; containers need user namespaces, Ubuntu an AppArmor profile for bwrap.",
-        )
-    if count_event(ended.statistics.get("memory_events", ""), "oom_kill") > 0:
-        return SandboxLimitExceeded("memory_bytes", allowed=profile.memory_bytes, log_tail=log)
-    code = os.waitstatus_to_exitcode(ended.status) if ended.status is not None else 0
-    number = -code if code < 0 else code - 128
-    if number == signal.SIGXCPU or (number == signal.SIGKILL and ended.cpu_seconds >= profile.cpu_seconds):
-        return SandboxLimitExceeded("cpu_seconds", allowed=profile.cpu_seconds, log_tail=log)
-    if number == signal.SIGXFSZ:
-        return SandboxLimitExceeded("scratch_bytes", allowed=profile.scratch_bytes, log_tail=log)
-    named = signal.Signals(number).name if number in signal.valid_signals() else f"exit status {code}"
-    return ToolCrashed("died", error_type=named, log_tail=log)

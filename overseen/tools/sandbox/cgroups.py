@@ -56,6 +56,16 @@ class CgroupParents:
         )
 
 
+def sweep_leaves(parents: CgroupParents) -> None:
+    """Remove leaves of processes that are gone: they were killed before they could do it themselves."""
+    for folder in {parents.memory, parents.pids}:
+        for leaf in folder.glob("overseen-*-*"):
+            owner = leaf.name.split("-")[1]
+            if owner.isdigit() and not Path("/proc", owner).exists():
+                with contextlib.suppress(OSError):
+                    leaf.rmdir()
+
+
 def _own_groups() -> dict[str, str]:
     """Controller name to path of this process's group; the key of version 2 is the empty string."""
     groups: dict[str, str] = {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from overseen.errors import OverseenError
 from overseen.tools.sandbox.port import SandboxProfile
+from overseen.tools.sandbox.spawning import Ended
 from overseen.tools.sandbox.worker import Worker
 
 
@@ -26,6 +27,7 @@ class WarmPool:
         self._most = most
         self._idle: dict[WarmKind, deque[Worker]] = {}
         self._filling: dict[WarmKind, asyncio.Task[None]] = {}
+        self._dropping: set[asyncio.Future[Ended]] = set()
         self._closed = False
 
     def take(self, kind: WarmKind) -> Worker | None:
@@ -75,13 +77,23 @@ class WarmPool:
 
     def _drop(self, worker: Worker) -> None:
         task = asyncio.ensure_future(worker.end())
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._dropping.add(task)
+        task.add_done_callback(self._dropped)
+
+    def _dropped(self, task: "asyncio.Future[Ended]") -> None:
+        self._dropping.discard(task)
+        # It was not in use: that its machinery died is reported by the calls that were.
+        if not task.cancelled():
+            task.exception()
 
     async def close(self) -> None:
         """End all waiting workers."""
         self._closed = True
         for task in list(self._filling.values()):
             await asyncio.wait([task])
-        workers = [worker for waiting in self._idle.values() for worker in waiting]
+        for waiting in self._idle.values():
+            for worker in waiting:
+                self._drop(worker)
         self._idle.clear()
-        await asyncio.gather(*(worker.end() for worker in workers), return_exceptions=True)
+        if self._dropping:
+            await asyncio.wait(set(self._dropping))

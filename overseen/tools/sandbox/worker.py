@@ -2,15 +2,15 @@
 
 import asyncio
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from overseen.blocking import run_blocking
 from overseen.tools.sandbox.frames import PREFIX, FrameError, decode_header, encode_frame
+from overseen.tools.sandbox.furnishing import Place
 from overseen.tools.sandbox.port import FILE_NAME, MOST_FILES
-from overseen.tools.sandbox.slots import Slot
-from overseen.tools.sandbox.spawning import Ended, Launch, Spawned, SpawnerProcess
+from overseen.tools.sandbox.spawning import Ended, Spawned, SpawnerProcess
 
 _LOG_TAIL_BYTES = 4096
 _PIECE = 1 << 16
@@ -49,39 +49,29 @@ class _Log:
 class Worker:
     """A sandbox that takes one job. Always `end()` it."""
 
-    def __init__(
-        self, *, spawner: SpawnerProcess, spawned: Spawned, slot: Slot | None, doors: Path, pipes: "Pipes"
-    ) -> None:
+    def __init__(self, *, spawner: SpawnerProcess, spawned: Spawned, place: Place, pipes: "Pipes") -> None:
         self._spawner = spawner
         self._spawned = spawned
-        self._slot = slot
-        self._doors = doors
+        self._place = place
         self._pipes = pipes
         self._log_task = asyncio.create_task(pipes.log.drain(pipes.errors))
 
     @classmethod
-    async def start(
-        cls,
-        *,
-        spawner: SpawnerProcess,
-        launch: Launch,
-        syscall_filter: int,
-        slot: Slot | None,
-        doors: Path,
-        log_bytes: int,
-    ) -> "Worker":
-        """Start what `launch` says; `syscall_filter` is a descriptor of the filter at its start. Raises
-        SandboxUnavailable."""
-        pipes, theirs = await Pipes.open(log_bytes)
+    async def start(cls, *, spawner: SpawnerProcess, place: Place, log_bytes: int) -> "Worker":
+        """Start a sandbox in `place`. Raises SandboxUnavailable; the place then stays the caller's to clear."""
         try:
-            spawned = await spawner.spawn(launch, [*theirs, syscall_filter])
-        except BaseException:
-            pipes.close()
-            raise
+            pipes, theirs = await Pipes.open(log_bytes)
+            try:
+                spawned = await spawner.spawn(place.launch, [*theirs, place.syscall_filter])
+            except BaseException:
+                pipes.close()
+                raise
+            finally:
+                for descriptor in theirs:
+                    os.close(descriptor)
         finally:
-            for descriptor in theirs:
-                os.close(descriptor)
-        return cls(spawner=spawner, spawned=spawned, slot=slot, doors=doors, pipes=pipes)
+            place.close_filter()
+        return cls(spawner=spawner, spawned=spawned, place=place, pipes=pipes)
 
     @property
     def alive(self) -> bool:
@@ -104,10 +94,10 @@ class Worker:
 
     def offer_door(self, name: str, path: Path) -> None:
         """Show the socket `path` as /doors/<name>: a second name for it, owned by the sandbox's user."""
-        offered = self._doors / name
+        offered = self._place.doors / name
         os.link(path, offered)
-        if self._slot is not None:
-            os.chown(offered, self._slot.uid, self._slot.uid)
+        if self._place.slot is not None:
+            os.chown(offered, self._place.slot.uid, self._place.slot.uid)
 
     async def send(self, header: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
         """Hand over the job. A sandbox that is gone is noticed by `receive`, not here."""
@@ -154,9 +144,7 @@ class Worker:
         finally:
             self._log_task.cancel()
             self._pipes.close()
-            shutil.rmtree(self._doors, ignore_errors=True)
-            if self._slot is not None:
-                self._slot.release()
+            await run_blocking(self._place.clear)
 
 
 class Pipes:

@@ -238,7 +238,7 @@ async def test_parallel_steps_cannot_both_take_the_last_of_the_budget(gateway_fo
 
     gateway = gateway_for(ScriptedModel({"extract": slow}), tokens=200)
     steps = [asyncio.create_task(gateway.complete(ask(ordinal=number, max_tokens=100))) for number in range(3)]
-    for finished, step in enumerate(asyncio.as_completed(steps)):
+    for finished, step in enumerate(asyncio.as_completed(steps, timeout=20)):
         if finished == 2:
             assert (await step).data == GOOD
             return

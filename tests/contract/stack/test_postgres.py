@@ -38,7 +38,8 @@ async def test_an_owner_does_not_get_into_the_others_database(postgres_server):
 async def test_owners_are_no_superusers(postgres_server):
     rows = await _ask(
         postgres_server,
-        "SELECT rolname FROM pg_roles WHERE rolcanlogin AND (rolsuper OR rolcreatedb OR rolbypassrls OR rolreplication)",
+        "SELECT rolname FROM pg_roles "
+        "WHERE rolcanlogin AND (rolsuper OR rolcreatedb OR rolbypassrls OR rolreplication)",
     )
     assert rows == [("postgres",)]
 

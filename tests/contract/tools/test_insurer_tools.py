@@ -111,7 +111,7 @@ async def test_an_effect_happens_once_though_the_worker_died_after_it(
     again = (await house.port.call(made)).value
     assert (first["already_there"], again["already_there"]) == (False, True)
     assert {**again, "already_there": False} == first
-    rows = await house.insurer.rows(f"SELECT 1 FROM {table} WHERE idempotency_key = %s", made.call_id)  # noqa: S608
+    rows = await house.insurer.rows(f"SELECT 1 FROM {table} WHERE idempotency_key = %s", made.call_id)
     assert len(rows) == 1
 
 
@@ -124,14 +124,12 @@ async def test_an_effect_happens_once_though_two_workers_try_at_once(house: Hous
 
 
 @pytest.mark.parametrize(("tool", "arguments", "table"), EFFECTS)
-async def test_no_effect_happens_without_leave(
-    house: House, tool: str, arguments: dict[str, Any], table: str
-) -> None:
+async def test_no_effect_happens_without_leave(house: House, tool: str, arguments: dict[str, Any], table: str) -> None:
     made = house.call(tool, arguments)
     with pytest.raises(ToolRefused) as caught:
         await house.port.call(made)
     assert caught.value.rule == "approval"
-    assert await house.insurer.rows(f"SELECT 1 FROM {table} WHERE idempotency_key = %s", made.call_id) == []  # noqa: S608
+    assert await house.insurer.rows(f"SELECT 1 FROM {table} WHERE idempotency_key = %s", made.call_id) == []
 
 
 async def test_a_payment_for_a_claim_that_was_never_registered_fails(house: House) -> None:

@@ -56,8 +56,13 @@ def bill_answer(request: ModelRequest) -> dict[str, Any]:
     return {"kind": "estimate", "total_to_pay": marked(request, "Total £742.80")}
 
 
+PROMPTS = PromptLibrary()
+PROMPTS.get("extractor/read_letter").messages({})  # finds its plug-ins on first use, which blocks
+SUITE = standard_suite()
+
+
 def extractor(model: ScriptedModel, blobs: MemoryBlobs | None = None) -> Extractor:
-    return Extractor(model, PromptLibrary(), blobs or MemoryBlobs(), standard_suite())
+    return Extractor(model, PROMPTS, blobs or MemoryBlobs(), SUITE)
 
 
 def plain_model(probability: float = 0.99, **changes: Any) -> ScriptedModel:

@@ -136,7 +136,10 @@ def test_some_row_decides_whatever_the_facts_are() -> None:
 
 def test_only_a_covered_claim_on_an_active_policy_is_ever_settled() -> None:
     for status, found, date, covered in itertools.product(
-        ("active", "lapsed", "cancelled", "unknown", None), (True, False, None), (True, False, None), (True, False, None)
+        ("active", "lapsed", "cancelled", "unknown", None),
+        (True, False, None),
+        (True, False, None),
+        (True, False, None),
     ):
         facts = changed(policy_status=status, policy_found=found, policy_covers_date=date, covered=covered)
         if (status, found, date, covered) != ("active", True, True, True):
@@ -162,7 +165,8 @@ def test_a_plain_claim_is_automated() -> None:
         ({"policy_status": "lapsed"}, {}, "human_only", "H8"),
         ({"claims_count": 3}, {}, "human_only", "H9"),
         ({}, {"blocked": ["secrets_in_output"]}, "human_only", "H10"),
-        ({"supporting_document": False}, {}, "assist", "A1"),
+        ({"supporting_document": False, "injury_reported": True}, {}, "human_only", "H3"),
+        ({"supporting_document": False}, {"blocked": ["others_personal_data"]}, "assist", "A5"),
         ({"estimate_total": "1250.01"}, {}, "assist", "A2"),
         ({"currency": "EUR", "policy_currency": "EUR"}, {}, "assist", "A3"),
         ({"currency": None}, {}, "assist", "A3"),
@@ -186,6 +190,13 @@ def test_each_row_of_the_boundary_fires_on_its_own_ground(
     assert level_of(rows) == level
     assert rule in [row["rule"] for row in rows]
     assert "L1" not in [row["rule"] for row in rows]
+
+
+@pytest.mark.parametrize("said", [{}, {"unsure": ["incident_date"]}, {"flagged": ["photo_unusable"]}])
+def test_a_question_to_the_claimant_needs_no_approval(said: dict[str, list[str]]) -> None:
+    rows = boundary_rows(changed(supporting_document=False), **said)
+    assert level_of(rows) == "automate"
+    assert [row["rule"] for row in rows] == ["L2"]
 
 
 def test_the_threshold_itself_is_still_automated() -> None:

@@ -48,7 +48,9 @@ def text_of(case: SampleCase) -> str:
 
 
 def photos_of(case: SampleCase) -> dict[str, bytes]:
-    return {name: content for name, content in files_of(case) if re.search(r"\.(jpg|png)$", name) and "receipt" not in name}
+    return {
+        name: content for name, content in files_of(case) if re.search(r"\.(jpg|png)$", name) and "receipt" not in name
+    }
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -59,7 +61,8 @@ def test_the_rules_come_to_the_stated_outcome_amount_and_boundary(case: SampleCa
     blocked = [name for name in expected.findings if name in BLOCKING]
     level = level_of(boundary_rows(expected.facts, flagged=flagged, blocked=blocked))
     assert (outcome, amount, level) == (expected.outcome, expected.amount, expected.boundary)
-    assert expected.run_state == ("settled" if level == "automate" else "waiting_review")
+    alone = "settled" if outcome == "settle" else "waiting_requester"
+    assert expected.run_state == (alone if level == "automate" else "waiting_review")
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -157,7 +160,8 @@ def test_the_corrupt_photo_cannot_be_decoded_and_all_others_can() -> None:
                 Image.open(io.BytesIO(content)).load()
 
 
-def test_nothing_that_must_stay_out_is_in_the_letters_of_the_playbook() -> None:
+def test_what_must_not_be_sent_out_stands_in_the_papers_handed_in() -> None:
     case = CASES["car_third_party_data"]
+    text = " ".join(text_of(case).split())
     assert case.expected.absent_texts
-    assert all(text in text_of(case) for text in case.expected.absent_texts)
+    assert [item for item in case.expected.absent_texts if item not in text] == []

@@ -1,0 +1,154 @@
+"""What people do on the pages, in a real browser."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from overseen.journal import events
+from tests.web_scenario import House
+
+pytestmark = pytest.mark.browser
+
+LETTER = {"name": "letter.txt", "mimeType": "text/plain", "buffer": b"Dear insurer, a pipe burst. Policy HOM-4471-BX."}
+PROGRAM = {"name": "estimate.pdf", "mimeType": "application/pdf", "buffer": b"MZ\x90\x00" + bytes(400)}
+
+
+async def test_a_bad_file_is_named_in_place_and_nothing_typed_is_lost(site) -> None:
+    page = await site.page("rosa", "/tasks/new")
+    await page.get_by_label("What happened").fill("The roof leaks.")
+    await page.set_input_files("#files", [LETTER, PROGRAM])
+    await page.get_by_role("button", name="Hand in").click()
+    await expect(page.get_by_role("alert")).to_contain_text("estimate.pdf")
+    await expect(page.get_by_label("What happened")).to_have_value("The roof leaks.")
+    await page.get_by_role("button", name="Remove estimate.pdf").click()
+    await page.get_by_role("button", name="Hand in").click()
+    await page.wait_for_url("**/tasks/task_*")
+    await expect(page.get_by_role("link", name=re.compile("letter.txt"))).to_be_visible()
+
+
+async def test_a_file_too_large_is_refused_before_it_is_sent(site) -> None:
+    page = await site.page("rosa", "/tasks/new")
+    await page.evaluate(
+        """() => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(26 * 1024 * 1024)], "huge.png", { type: "image/png" }));
+            document.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, cancelable: true }));
+        }"""
+    )
+    await expect(page.get_by_role("alert")).to_contain_text("huge.png is larger than 25 MB")
+    await page.get_by_role("button", name="Hand in").click()
+    assert page.url.endswith("/tasks/new")
+
+
+async def test_files_arrive_by_drop_and_by_paste(site) -> None:
+    page = await site.page("rosa", "/tasks/new")
+    for kind, name in (("drop", "dropped.txt"), ("paste", "pasted.txt")):
+        await page.evaluate(
+            """([kind, name]) => {
+                const transfer = new DataTransfer();
+                transfer.items.add(new File(["words"], name, { type: "text/plain" }));
+                const made = kind === "drop"
+                    ? new DragEvent("drop", { dataTransfer: transfer, cancelable: true })
+                    : new ClipboardEvent("paste", { clipboardData: transfer, cancelable: true });
+                document.dispatchEvent(made);
+            }""",
+            [kind, name],
+        )
+    await expect(page.get_by_role("listitem").filter(has_text="dropped.txt")).to_be_visible()
+    await expect(page.get_by_role("listitem").filter(has_text="pasted.txt")).to_be_visible()
+
+
+async def test_progress_is_shown_while_it_happens_and_survives_a_lost_connection(site, house: House) -> None:
+    page = await site.page("rosa", f"/tasks/{house.working_task}")
+    step = page.locator(".plan-step").nth(1)
+    await expect(step).to_contain_text("working")
+    await page.context.set_offline(True)
+    finished = events.StepFinished(step_id="step-2", agent="vision_checker", facts=2, findings=0, seconds=3.0)
+    await site.services.journal.append(finished, stream=house.working_run, actor="agent:vision_checker")
+    await page.context.set_offline(False)
+    await expect(step).to_contain_text("done", timeout=20_000)
+    site.errors.clear()
+
+
+async def test_a_question_appears_in_the_chat_at_once(site, house: House) -> None:
+    page = await site.page("rosa", f"/tasks/{house.waiting_task}")
+    await page.get_by_placeholder("Ask about this claim").fill("Why is it waiting?")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("Chat")).to_contain_text("Why is it waiting?")
+    await expect(page.get_by_placeholder("Ask about this claim")).to_have_value("")
+
+
+async def test_a_cited_fact_shows_its_source_on_focus(site, house: House) -> None:
+    page = await site.page("rosa", f"/tasks/{house.waiting_task}")
+    chip = page.get_by_role("button", name=re.compile("Total of the estimate"))
+    await chip.focus()
+    await expect(page.get_by_role("tooltip").filter(has_text="estimate.png")).to_be_visible()
+
+
+async def test_moving_over_the_facts_moves_the_evidence(site, house: House) -> None:
+    page = await site.page("rene", f"/reviews/{house.other_review}")
+    await page.keyboard.press("f")
+    await expect(page.locator("mark.focused")).to_have_text("HOM-4471-BX")
+    for _ in range(4):
+        await page.keyboard.press("ArrowDown")
+    await expect(page.get_by_role("tab", name="estimate.png")).to_have_attribute("aria-selected", "true")
+    box = await page.locator("rect.focused").bounding_box()
+    picture = await page.get_by_role("img", name="estimate.png").bounding_box()
+    assert box is not None
+    assert picture is not None
+    assert abs((box["x"] - picture["x"]) / picture["width"] - 0.765) < 0.01
+    assert abs((box["y"] - picture["y"]) / picture["height"] - 0.405) < 0.01
+
+
+async def test_a_reviewer_decides_with_the_keyboard_alone(site, house: House) -> None:
+    page = await site.page("rene", "/reviews")
+    await page.keyboard.press("j")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(f"**/reviews/{house.review}")
+    await page.keyboard.press("a")
+    dialog = page.get_by_role("dialog", name="Approve?")
+    await expect(dialog).to_contain_text("pay_settlement")
+    await expect(dialog).to_contain_text("1590.50")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(re.compile(r"/reviews/rev_\w+\?decided="))
+    case = await site.services.reviews.case(house.review)
+    assert case.decision is not None
+    assert case.decision["kind"] == "approve"
+
+
+async def test_the_next_and_the_other_page_are_a_key_away(site) -> None:
+    page = await site.page("aude", "/leases")
+    await page.keyboard.press("g")
+    await page.keyboard.press("r")
+    await page.wait_for_url("**/reviews")
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog", name="Keyboard")).to_be_hidden()
+
+
+async def test_nobody_is_offered_to_decide_a_task_of_their_own(site, house: House) -> None:
+    page = await site.page("bea", f"/reviews/{house.own_review}")
+    await expect(page.get_by_text("You handed in this task yourself")).to_be_visible()
+    await expect(page.get_by_role("button", name="Approve")).to_have_count(0)
+
+
+async def test_a_journal_entry_opens_to_its_prompt_and_stays_open_when_news_arrives(site, house: House) -> None:
+    page = await site.page("aude", f"/runs/{house.working_run}")
+    entry = page.locator(".entry").filter(has_text="qwen2.5-coder-1.5b answered").first
+    await entry.locator("summary").click()
+    await expect(entry).to_contain_text("You read insurance claims.")
+    finding = events.FindingReported(check="drift", verdict="flag", subject="run", message="A note of the test.")
+    await site.services.journal.append(finding, stream=house.working_run, actor="service:test")
+    await expect(page.get_by_text("A note of the test.").first).to_be_attached()
+    await expect(entry).to_contain_text("You read insurance claims.")
+
+
+async def test_an_auditor_finds_the_lease_behind_a_call_in_three_clicks(site, house: House) -> None:
+    page = await site.page("aude", f"/runs/{house.waiting_run}")
+    await page.get_by_role("link", name="Leases").last.click()
+    await page.wait_for_url("**/leases?run_id=*")
+    await page.get_by_role("row").filter(has_text="look up policy").get_by_role("link").first.click()
+    await expect(page.get_by_role("heading", name="Its life, to scale")).to_be_visible()
+    await expect(page.get_by_text("v-insurer-read-x7")).to_be_visible()

@@ -1,0 +1,146 @@
+"""The policy lookup with a model that says what the test tells it to."""
+
+from typing import Any
+
+from overseen.agents.agent import CallTools
+from overseen.agents.policy_lookup.agent import PolicyLookup
+from overseen.domain.facts import Trust
+from overseen.guardrails import standard_suite
+from overseen.prompts import PromptLibrary
+from overseen.testing import ScriptedModel
+from tests.unit.agents.situations import MemoryTools, conclude, known, situation, values, verdicts
+
+PROMPTS = PromptLibrary()
+PROMPTS.get("policy_lookup/choose_clause").messages({})
+SUITE = standard_suite()
+POLICY = {
+    "policy_number": "CAR-2214-KL",
+    "kind": "car",
+    "holder": "Priya Raman",
+    "holder_email": "priya.raman@example.com",
+    "status": "active",
+    "starts_on": "2026-02-01",
+    "ends_on": "2027-01-31",
+    "excess": "250.00",
+    "cover_limit": "15000.00",
+    "currency": "GBP",
+    "region": "uk",
+}
+CLAUSES = [
+    {"clause_id": "A2", "title": "While parked", "body": "We pay for dents.", "effect": "covers", "rank": 2.0},
+    {"clause_id": "A19", "title": "Excess", "body": "Taken from every payment.", "effect": "condition", "rank": 1.0},
+    {"clause_id": "A14", "title": "Wear", "body": "We do not pay for rust.", "effect": "excludes", "rank": 0.5},
+]
+FACTS = {
+    name: known(name, value)
+    for name, value in {
+        "policy_number": "CAR-2214-KL",
+        "claim_kind": "car",
+        "incident_date": "2026-10-14",
+        "incident_summary": "When I came back there was a dent in the driver's door.",
+        "claimant_name": "Priya Raman",
+    }.items()
+}
+
+
+def lookup(*answers: Any) -> PolicyLookup:
+    return PolicyLookup(ScriptedModel({"choose_clause": list(answers)}), PROMPTS, SUITE)
+
+
+def record(**changes: Any) -> MemoryTools:
+    answers = {
+        "look_up_policy": {"found": True, "policy": POLICY},
+        "search_policy_wording": {"clauses": CLAUSES},
+        "list_prior_claims": {"claims": [{"claim_id": "CLM-1"}]},
+    }
+    return MemoryTools({**answers, **changes})
+
+
+async def test_a_known_policy_gives_all_its_facts() -> None:
+    agent = lookup({"clause": "A2"})
+    found = await conclude(agent, situation(agent, facts=FACTS), record())
+    assert values(found) == {
+        "policy_found": True,
+        "policy_status": "active",
+        "policy_kind": "car",
+        "policy_holder": "Priya Raman",
+        "policy_holder_email": "priya.raman@example.com",
+        "excess": "250.00",
+        "cover_limit": "15000.00",
+        "policy_currency": "GBP",
+        "policy_covers_date": True,
+        "prior_claims": 1,
+        "clause": "A2",
+        "covered": True,
+    }
+    assert verdicts(found) == {"claimant_is_holder": "pass"}
+
+
+async def test_arguments_name_the_facts_they_come_from() -> None:
+    agent = lookup()
+    move = await agent.think(situation(agent, facts=FACTS))
+    assert isinstance(move, CallTools)
+    assert {call.tool: dict(call.argument_facts) for call in move.calls} == {
+        "look_up_policy": {"policy_number": "policy_number"},
+        "list_prior_claims": {"policy_number": "policy_number"},
+        "search_policy_wording": {"kind": "claim_kind", "query": "incident_summary"},
+    }
+
+
+async def test_the_model_chooses_among_clauses_about_cover_only() -> None:
+    model = ScriptedModel({"choose_clause": [{"clause": "A14"}]})
+    agent = PolicyLookup(model, PROMPTS, SUITE)
+    found = await conclude(agent, situation(agent, facts=FACTS), record())
+    assert model.requests[0].schema is not None
+    assert model.requests[0].schema["properties"]["clause"]["enum"] == ["A2", "A14", "none"]
+    assert values(found)["covered"] is False
+
+
+async def test_no_fitting_clause_leaves_cover_open() -> None:
+    agent = lookup({"clause": "none"})
+    found = await conclude(agent, situation(agent, facts=FACTS), record())
+    assert not {"clause", "covered"} & set(values(found))
+
+
+async def test_a_day_outside_the_period_is_not_covered() -> None:
+    agent = lookup({"clause": "A2"})
+    facts = {**FACTS, "incident_date": known("incident_date", "2027-02-01")}
+    found = await conclude(agent, situation(agent, facts=facts), record())
+    assert values(found)["policy_covers_date"] is False
+
+
+async def test_an_unknown_policy_is_said_to_be_unknown() -> None:
+    agent = lookup({"clause": "A2"})
+    tools = record(look_up_policy={"found": False, "policy": None}, list_prior_claims={"claims": []})
+    found = values(await conclude(agent, situation(agent, facts=FACTS), tools))
+    assert (found["policy_found"], found["policy_status"], found["prior_claims"]) == (False, "unknown", 0)
+    assert "excess" not in found
+
+
+async def test_without_a_policy_number_nothing_is_looked_up() -> None:
+    agent = lookup({"clause": "A2"})
+    facts = {name: fact for name, fact in FACTS.items() if name != "policy_number"}
+    tools = record()
+    found = await conclude(agent, situation(agent, facts=facts), tools)
+    assert [call.tool for call in tools.made] == ["search_policy_wording"]
+    assert "policy_found" not in values(found)
+
+
+async def test_somebody_else_than_the_holder_is_flagged() -> None:
+    agent = lookup({"clause": "A2"})
+    facts = {**FACTS, "claimant_name": known("claimant_name", "Peter Asante")}
+    found = await conclude(agent, situation(agent, facts=facts), record())
+    assert verdicts(found) == {"claimant_is_holder": "flag"}
+
+
+async def test_what_the_record_says_is_trusted_as_a_record() -> None:
+    agent = lookup({"clause": "A2"})
+    found = await conclude(agent, situation(agent, facts=FACTS), record())
+    holder = next(fact for fact in found.facts if fact.name == "policy_holder")
+    assert (holder.trust, holder.source.kind, holder.source.name) == (Trust.RECORD, "record", "policies")
+
+
+async def test_a_lookup_that_failed_says_nothing_about_the_policy() -> None:
+    agent = lookup({"clause": "A2"})
+    tools = record(look_up_policy={"failed": {"code": "tool_failed", "message": "It broke."}})
+    assert "policy_found" not in values(await conclude(agent, situation(agent, facts=FACTS), tools))

@@ -1,0 +1,95 @@
+from decimal import Decimal
+
+import pytest
+
+from overseen.domain.outcomes import BoundaryLevel, BoundaryVerdict
+from overseen.supervisor.explanation import check_explanation, explanation_input, rules_explanation
+from overseen.supervisor.questions import answer_context, check_answer, journal_answer
+from overseen.supervisor.ruling import compute_ruling
+from overseen.supervisor.statements import invented_numbers, numbers_in
+from tests.unit.supervisor.cases import PLAYBOOK, facts
+
+FACTS = facts()
+RULING = compute_ruling(PLAYBOOK, FACTS)
+BOUNDARY = BoundaryVerdict(level=BoundaryLevel.AUTOMATE, reasons=("Everything agrees.",), rules=("L1",))
+GOOD = "The claim is settled: 492.80 GBP is paid, the estimate of 742.80 less the excess of 250.00."
+
+
+def explanation(text: str, *names: str) -> dict[str, object]:
+    return {"sentences": [{"text": text, "facts": list(names or ("estimate_total", "excess"))}]}
+
+
+def test_an_explanation_made_of_facts_holds() -> None:
+    assert check_explanation(explanation(GOOD), FACTS, RULING, BOUNDARY) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (GOOD + " The repair takes 14 weeks and costs 99.99.", "The number 99.99 is in no fact."),
+        (GOOD + " See policy CAR-9999-ZZ.", "CAR-9999-ZZ is in no fact."),
+        (GOOD + " Write to boss@example.org.", "boss@example.org is in no fact."),
+        ("The claim is settled because the clause covers it.", "It does not name the amount 492.80."),
+        (GOOD + " The claim is denied.", "It says that the claim is denied, but the ruling pays."),
+        ("", "The explanation holds no sentences."),
+    ],
+)
+def test_an_explanation_that_says_more_than_the_facts_does_not_hold(text: str, problem: str) -> None:
+    assert problem in check_explanation(explanation(text), FACTS, RULING, BOUNDARY)
+
+
+def test_an_explanation_may_cite_only_facts_that_exist() -> None:
+    problems = check_explanation(explanation(GOOD, "weather"), FACTS, RULING, BOUNDARY)
+    assert problems == ("It cites weather, which is no fact.",)
+
+
+def test_the_rules_own_explanation_always_holds() -> None:
+    text = rules_explanation(FACTS, RULING, BOUNDARY)
+    assert "492.80" in text
+    assert check_explanation(explanation(text), FACTS, RULING, BOUNDARY) == ()
+
+
+def test_the_model_is_shown_the_decision_and_every_fact() -> None:
+    shown = explanation_input(FACTS, RULING, BOUNDARY)
+    assert "Pay 492.80 GBP (estimate 742.80, excess -250.00)." in shown
+    assert all(f"{name}: " in shown for name in FACTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("1,250.00 pounds", {Decimal(1250)}),
+        ("1.250,00 €", {Decimal(1250)}),
+        ("on 2026-10-14 under CAR-2214-KL", {Decimal(2026)}),
+        ("£492.80.", {Decimal("492.8")}),
+    ],
+)
+def test_numbers_are_read_as_people_write_them(text: str, numbers: set[Decimal]) -> None:
+    assert numbers_in(text) == numbers
+
+
+def test_a_date_written_out_is_no_invention() -> None:
+    assert invented_numbers("on 14 October 2026", ["incident_date: 2026-10-14 (letter.txt)"]) == []
+
+
+def test_an_answer_may_say_what_the_journal_says() -> None:
+    lines = ["16:05 lease 7 was revoked"]
+    data = {"answer": "Lease 7 was revoked.", "facts": []}
+    assert check_answer(data, FACTS, RULING, BOUNDARY, lines) == ()
+    assert check_answer({"answer": "Lease 8 was revoked.", "facts": []}, FACTS, RULING, BOUNDARY, lines)
+
+
+def test_why_it_waits_is_answered_from_the_boundary() -> None:
+    waiting = BoundaryVerdict(level=BoundaryLevel.ASSIST, reasons=("The amounts disagree.",), rules=("A4",))
+    answer = journal_answer("Why is it waiting?", FACTS, RULING, waiting, [])
+    assert "The amounts disagree." in answer
+
+
+def test_what_was_read_from_a_document_is_answered_from_its_facts() -> None:
+    answer = journal_answer("What did you read from the estimate?", FACTS, RULING, BOUNDARY, [])
+    assert "Estimate total: 742.80 (from letter.txt)." in answer
+
+
+def test_before_a_decision_the_answer_says_so() -> None:
+    assert "No decision has been made yet." in answer_context({}, None, None, [])
+    assert "No decision has been made yet." in journal_answer("How is it going?", {}, None, None, [])
