@@ -72,7 +72,11 @@ def estimate_page() -> bytes:
     draw = ImageDraw.Draw(image)
     draw.text((60, 60), "NORTHGATE FLOORS", fill="#222", font_size=34)
     draw.text((60, 110), "14 Kirkgate, Leeds   Estimate 2214", fill="#444", font_size=20)
-    rows = [("Take up oak floor, 14 m2", "420.00"), ("Dry out, 5 days", "380.50"), ("New oak floor, fitted", "1,040.00")]
+    rows = [
+        ("Take up oak floor, 14 m2", "420.00"),
+        ("Dry out, 5 days", "380.50"),
+        ("New oak floor, fitted", "1,040.00"),
+    ]
     for number, (label, amount) in enumerate(rows):
         draw.text((60, 220 + 50 * number), label, fill="#222", font_size=22)
         draw.text((640, 220 + 50 * number), amount, fill="#222", font_size=22)
@@ -114,9 +118,15 @@ class Scenario:
     async def build(self) -> House:
         """Everything, from accounts to leases."""
         accounts = self._services.accounts
-        requester = await accounts.add("rosa", display_name="Rosa Lind", roles=[Role.REQUESTER], password="correct horse")
-        reviewer = await accounts.add("rene", display_name="René Okafor", roles=[Role.REVIEWER], password="battery staple")
-        auditor = await accounts.add("aude", display_name="Aude Meyer", roles=[Role.AUDITOR], password="paper clip nine")
+        requester = await accounts.add(
+            "rosa", display_name="Rosa Lind", roles=[Role.REQUESTER], password="correct horse"
+        )
+        reviewer = await accounts.add(
+            "rene", display_name="René Okafor", roles=[Role.REVIEWER], password="battery staple"
+        )
+        auditor = await accounts.add(
+            "aude", display_name="Aude Meyer", roles=[Role.AUDITOR], password="paper clip nine"
+        )
         both = await accounts.add("bea", display_name="Bea Ruiz", roles=[Role.REQUESTER, Role.REVIEWER])
         settled = await self._claim(requester, "Please settle this: a stone broke my windscreen", RunState.SETTLED)
         waiting = await self._claim(requester, "Water damage in our kitchen, please settle it", RunState.WAITING_REVIEW)
@@ -153,53 +163,113 @@ class Scenario:
         message_id = new_id("msg")
         async with self._services.database.transaction() as session:
             session.add(
-                Task(task_id=task_id, playbook="claims_intake", requester_id=requester, region="local",
-                     title_blob=title_blob, form_token=new_id("form"))
+                Task(
+                    task_id=task_id,
+                    playbook="claims_intake",
+                    requester_id=requester,
+                    region="local",
+                    title_blob=title_blob,
+                    form_token=new_id("form"),
+                )
             )
             await session.flush()
             session.add(
-                Message(message_id=message_id, task_id=task_id, author="requester", account_id=requester, kind="text",
-                        body_blob=body)
+                Message(
+                    message_id=message_id,
+                    task_id=task_id,
+                    author="requester",
+                    account_id=requester,
+                    kind="text",
+                    body_blob=body,
+                )
             )
             blobs: list[str] = []
             for position, (name, media_type, content) in enumerate(files):
                 blob = await self._blobs.put(content, media_type, session=session)
                 blobs.append(blob)
                 session.add(
-                    Attachment(attachment_id=new_id("att"), task_id=task_id, message_id=message_id, position=position,
-                               name=name, media_type=media_type, size=len(content), blob=blob)
+                    Attachment(
+                        attachment_id=new_id("att"),
+                        task_id=task_id,
+                        message_id=message_id,
+                        position=position,
+                        name=name,
+                        media_type=media_type,
+                        size=len(content),
+                        blob=blob,
+                    )
                 )
             session.add(
-                Run(run_id=run_id, task_id=task_id, playbook="claims_intake", playbook_digest="c" * 64, region="local",
-                    state=RunState.RUNNING, started_at=now())
+                Run(
+                    run_id=run_id,
+                    task_id=task_id,
+                    playbook="claims_intake",
+                    playbook_digest="c" * 64,
+                    region="local",
+                    state=RunState.RUNNING,
+                    started_at=now(),
+                )
             )
         review_id = await self._history(run_id, task_id, requester, blobs, state)
         return task_id, run_id, review_id
 
     async def _history(self, run_id: str, task_id: str, requester: str, blobs: Sequence[str], state: RunState) -> str:
         plan = _plan()
-        await self._append(run_id, events.TaskSubmitted(
-            task_id=task_id, playbook="claims_intake", playbook_digest="c" * 64, requester_id=requester,
-            message_blob=blobs[0], region="local",
-            attachments=tuple({"attachment_id": "att", "media_type": "image/png", "size": 1, "blob": blob} for blob in blobs),
-        ), f"account:{requester}")
+        await self._append(
+            run_id,
+            events.TaskSubmitted(
+                task_id=task_id,
+                playbook="claims_intake",
+                playbook_digest="c" * 64,
+                requester_id=requester,
+                message_blob=blobs[0],
+                region="local",
+                attachments=tuple(
+                    {"attachment_id": "att", "media_type": "image/png", "size": 1, "blob": blob} for blob in blobs
+                ),
+            ),
+            f"account:{requester}",
+        )
         await self._append(run_id, events.RunStarted(worker_id="worker-1"))
         plan_blob = await self._json(plain(plan))
         await self._append(run_id, events.PlanProposed(origin="model", plan_blob=plan_blob, plan_digest=plan.digest))
-        await self._append(run_id, events.PlanLocked(
-            plan_digest=plan.digest, origin="model",
-            steps=tuple({"step_id": s.step_id, "agent": s.agent, "needs": s.needs, "produces": s.produces} for s in plan.steps),
-        ))
+        await self._append(
+            run_id,
+            events.PlanLocked(
+                plan_digest=plan.digest,
+                origin="model",
+                steps=tuple(
+                    {"step_id": s.step_id, "agent": s.agent, "needs": s.needs, "produces": s.produces}
+                    for s in plan.steps
+                ),
+            ),
+        )
         facts = _facts(blobs, await self._blobs.put(LETTER.encode(), "text/plain"))
-        findings = (Finding(check="photo_quality", verdict=Verdict.FLAG, subject="photo:floor.png",
-                            message="Photo floor.png is blurred; the damage can still be made out."),)
+        findings = (
+            Finding(
+                check="photo_quality",
+                verdict=Verdict.FLAG,
+                subject="photo:floor.png",
+                message="Photo floor.png is blurred; the damage can still be made out.",
+            ),
+        )
         finished = 3 if state is not RunState.RUNNING else 1
         for number, step in enumerate(plan.steps):
-            await self._step(run_id, number, step, [f for f in facts if f.step_id == step.step_id], done=number < finished)
+            await self._step(
+                run_id, number, step, [f for f in facts if f.step_id == step.step_id], done=number < finished
+            )
             if number == 1 and finished > 1:
-                await self._append(run_id, events.FindingReported(
-                    step_id=step.step_id, check="photo_quality", verdict="flag", subject="photo:floor.png",
-                    message=findings[0].message), "agent:vision_checker")
+                await self._append(
+                    run_id,
+                    events.FindingReported(
+                        step_id=step.step_id,
+                        check="photo_quality",
+                        verdict="flag",
+                        subject="photo:floor.png",
+                        message=findings[0].message,
+                    ),
+                    "agent:vision_checker",
+                )
         if state is RunState.RUNNING:
             await self._update(run_id, plan_blob=plan_blob, state=state)
             return ""
@@ -208,63 +278,171 @@ class Scenario:
     async def _step(self, run_id: str, number: int, step: Step, facts: Sequence[Fact], *, done: bool) -> None:
         agent = f"agent:{step.agent}"
         await self._append(run_id, events.StepStarted(step_id=step.step_id, agent=step.agent), agent)
-        request = await self._json([{"role": "system", "text": "You read insurance claims."}, {"role": "user", "text": LETTER}])
+        request = await self._json(
+            [{"role": "system", "text": "You read insurance claims."}, {"role": "user", "text": LETTER}]
+        )
         answer = await self._json({"policy_number": "HOM-4471-BX", "incident_date": "2026-03-03"})
-        await self._append(run_id, events.ModelCalled(
-            model_call_id=derived_id("model", run_id, number), step_id=step.step_id, agent=step.agent,
-            purpose="extract_facts", route="local", model="qwen2.5-coder-1.5b", prompt_name="extractor/read_document",
-            prompt_version="4f1c0a92be11", request_blob=request, answer_blob=answer, input_tokens=912, output_tokens=143,
-            cached_tokens=0, cost_usd="0", seconds=7.4, finish_reason="stop"), agent)
+        await self._append(
+            run_id,
+            events.ModelCalled(
+                model_call_id=derived_id("model", run_id, number),
+                step_id=step.step_id,
+                agent=step.agent,
+                purpose="extract_facts",
+                route="local",
+                model="qwen2.5-coder-1.5b",
+                prompt_name="extractor/read_document",
+                prompt_version="4f1c0a92be11",
+                request_blob=request,
+                answer_blob=answer,
+                input_tokens=912,
+                output_tokens=143,
+                cached_tokens=0,
+                cost_usd="0",
+                seconds=7.4,
+                finish_reason="stop",
+            ),
+            agent,
+        )
         call_id = derived_id("call", run_id, number)
         arguments = await self._json({"file": "letter.eml"})
         tool = ("read_document", "inspect_image", "look_up_policy")[number]
-        await self._append(run_id, events.CallStarted(
-            call_id=call_id, step_id=step.step_id, agent=step.agent, tool=tool, effect="read", digest="d" * 64,
-            arguments_blob=arguments, argument_facts={}, attempt=1), agent)
+        await self._append(
+            run_id,
+            events.CallStarted(
+                call_id=call_id,
+                step_id=step.step_id,
+                agent=step.agent,
+                tool=tool,
+                effect="read",
+                digest="d" * 64,
+                arguments_blob=arguments,
+                argument_facts={},
+                attempt=1,
+            ),
+            agent,
+        )
         lease_id = derived_id("lease", run_id, number)
         grants = ("insurer_read",) if number == 2 else ()
-        await self._append(run_id, events.LeaseIssued(
-            lease_id=lease_id, call_id=call_id, agent=step.agent, tool=tool, grants=grants, accessor=f"acc-{lease_id}",
-            principals=("v-insurer-read-x7",) if grants else (), expires_at=plain(now() + timedelta(seconds=60))), agent)
+        await self._append(
+            run_id,
+            events.LeaseIssued(
+                lease_id=lease_id,
+                call_id=call_id,
+                agent=step.agent,
+                tool=tool,
+                grants=grants,
+                accessor=f"acc-{lease_id}",
+                principals=("v-insurer-read-x7",) if grants else (),
+                expires_at=plain(now() + timedelta(seconds=60)),
+            ),
+            agent,
+        )
         result = await self._json({"call_id": call_id, "tool": tool, "value": {"kind": "mail"}, "blobs": {}})
         await self._rows(run_id, step, number, (call_id, tool, arguments, result, request, answer), done=done)
         if not done:
             return
-        await self._append(run_id, events.CallFinished(
-            call_id=call_id, step_id=step.step_id, tool=tool, result_blob=result,
-            timings={"lease": 0.04, "sandbox": 0.02, "tool": 0.31}), agent)
-        await self._append(run_id, events.LeaseClosed(lease_id=lease_id, call_id=call_id, reason="call ended", lived_seconds=0.42), agent)
+        await self._append(
+            run_id,
+            events.CallFinished(
+                call_id=call_id,
+                step_id=step.step_id,
+                tool=tool,
+                result_blob=result,
+                timings={"lease": 0.04, "sandbox": 0.02, "tool": 0.31},
+            ),
+            agent,
+        )
+        await self._append(
+            run_id,
+            events.LeaseClosed(lease_id=lease_id, call_id=call_id, reason="call ended", lived_seconds=0.42),
+            agent,
+        )
         facts_blob = await self._json({"facts": plain(facts)})
-        described = tuple({"name": f.name, "fact_id": f.fact_id, "trust": f.trust.value, "confidence": f.confidence,
-                           "source_kind": f.source.kind} for f in facts)
-        await self._append(run_id, events.FactsProduced(step_id=step.step_id, facts_blob=facts_blob, facts=described), agent)
-        await self._append(run_id, events.StepFinished(
-            step_id=step.step_id, agent=step.agent, facts=len(facts), findings=0, seconds=8.1), agent)
+        described = tuple(
+            {
+                "name": f.name,
+                "fact_id": f.fact_id,
+                "trust": f.trust.value,
+                "confidence": f.confidence,
+                "source_kind": f.source.kind,
+            }
+            for f in facts
+        )
+        await self._append(
+            run_id, events.FactsProduced(step_id=step.step_id, facts_blob=facts_blob, facts=described), agent
+        )
+        await self._append(
+            run_id,
+            events.StepFinished(step_id=step.step_id, agent=step.agent, facts=len(facts), findings=0, seconds=8.1),
+            agent,
+        )
 
     async def _rows(self, run_id: str, step: Step, number: int, made: tuple[str, ...], *, done: bool) -> None:
         call_id, tool, arguments, result, request, answer = made
         asked = now() - timedelta(seconds=2)
         async with self._services.database.transaction() as session:
-            session.add(CallRecord(
-                call_id=call_id, run_id=run_id, step_id=step.step_id, agent=step.agent, tool=tool, effect="read",
-                digest="d" * 64, arguments_blob=arguments, state="finished" if done else "started",
-                result_blob=result if done else None, timings={"tool": 0.31}, ended_at=now() if done else None))
-            session.add(LeaseRecord(
-                lease_id=derived_id("lease", run_id, number), call_id=call_id, run_id=run_id, step_id=step.step_id,
-                agent=step.agent, tool=tool, grants=["insurer_read"] if number == 2 else [], policies=["grant-insurer-read"],
-                paths=["database/creds/insurer-read"], kind="database" if number == 2 else "token", region="local",
-                worker_id="worker-1", state="closed" if done else "issued", accessor=f"acc-{call_id}",
-                principals=["v-insurer-read-x7"] if number == 2 else [], asked_at=asked,
-                issued_at=asked + timedelta(milliseconds=40), used_at=asked + timedelta(milliseconds=90),
-                expires_at=asked + timedelta(seconds=60),
-                revoked_at=asked + timedelta(milliseconds=430) if done else None,
-                proven_gone_at=asked + timedelta(milliseconds=470) if done else None,
-                reason="call ended" if done else None))
-            session.add(ModelCallRecord(
-                model_call_id=derived_id("model", run_id, number), run_id=run_id, step_id=step.step_id,
-                purpose="extract_facts", request_digest="e" * 64, request_blob=request, answer_blob=answer, route="local",
-                model="qwen2.5-coder-1.5b", prompt_name="extractor/read_document", prompt_version="4f1c0a92be11",
-                input_tokens=912, output_tokens=143, cost_usd=Decimal(0), seconds=Decimal("7.4")))
+            session.add(
+                CallRecord(
+                    call_id=call_id,
+                    run_id=run_id,
+                    step_id=step.step_id,
+                    agent=step.agent,
+                    tool=tool,
+                    effect="read",
+                    digest="d" * 64,
+                    arguments_blob=arguments,
+                    state="finished" if done else "started",
+                    result_blob=result if done else None,
+                    timings={"tool": 0.31},
+                    ended_at=now() if done else None,
+                )
+            )
+            session.add(
+                LeaseRecord(
+                    lease_id=derived_id("lease", run_id, number),
+                    call_id=call_id,
+                    run_id=run_id,
+                    step_id=step.step_id,
+                    agent=step.agent,
+                    tool=tool,
+                    grants=["insurer_read"] if number == 2 else [],
+                    policies=["grant-insurer-read"],
+                    paths=["database/creds/insurer-read"],
+                    kind="database" if number == 2 else "token",
+                    region="local",
+                    worker_id="worker-1",
+                    state="closed" if done else "issued",
+                    accessor=f"acc-{call_id}",
+                    principals=["v-insurer-read-x7"] if number == 2 else [],
+                    asked_at=asked,
+                    issued_at=asked + timedelta(milliseconds=40),
+                    used_at=asked + timedelta(milliseconds=90),
+                    expires_at=asked + timedelta(seconds=60),
+                    revoked_at=asked + timedelta(milliseconds=430) if done else None,
+                    proven_gone_at=asked + timedelta(milliseconds=470) if done else None,
+                    reason="call ended" if done else None,
+                )
+            )
+            session.add(
+                ModelCallRecord(
+                    model_call_id=derived_id("model", run_id, number),
+                    run_id=run_id,
+                    step_id=step.step_id,
+                    purpose="extract_facts",
+                    request_digest="e" * 64,
+                    request_blob=request,
+                    answer_blob=answer,
+                    route="local",
+                    model="qwen2.5-coder-1.5b",
+                    prompt_name="extractor/read_document",
+                    prompt_version="4f1c0a92be11",
+                    input_tokens=912,
+                    output_tokens=143,
+                    cost_usd=Decimal(0),
+                    seconds=Decimal("7.4"),
+                )
+            )
 
     async def _decide(
         self, run_id: str, task_id: str, plan_blob: str, known: tuple[Sequence[Fact], Sequence[Finding], RunState]
@@ -272,17 +450,37 @@ class Scenario:
         facts, findings, state = known
         ruling, verdict = _ruling(state)
         proposal = _proposal(ruling)
-        ruling_blob = await self._json({"ruling": plain(ruling), "boundary": plain(verdict), "findings": plain(findings)})
-        await self._append(run_id, events.RulingComputed(
-            outcome=ruling.outcome, amount=plain(ruling.amount), currency="GBP", decision_class="settle", rules=ruling.rules,
-            ruling_blob=ruling_blob))
-        explanation = await self._json({
-            "text": "The burst hose is covered by clause A3 of your policy. The floor layer's estimate is 1,840.50 GBP; "
-            "your excess of 250.00 GBP is taken off.",
-            "cited_facts": ["estimate_total", "excess", "clause"], "author": "model"})
-        await self._append(run_id, events.Explained(explanation_blob=explanation, author="model", cited_facts=("excess",)))
-        await self._append(run_id, events.BoundaryDecided(
-            level=verdict.level, reasons=verdict.reasons, rules=verdict.rules, proposal_digest=proposal.digest))
+        ruling_blob = await self._json(
+            {"ruling": plain(ruling), "boundary": plain(verdict), "findings": plain(findings)}
+        )
+        await self._append(
+            run_id,
+            events.RulingComputed(
+                outcome=ruling.outcome,
+                amount=plain(ruling.amount),
+                currency="GBP",
+                decision_class="settle",
+                rules=ruling.rules,
+                ruling_blob=ruling_blob,
+            ),
+        )
+        explanation = await self._json(
+            {
+                "text": "The burst hose is covered by clause A3 of your policy. The floor layer's estimate is 1,840.50 GBP; "
+                "your excess of 250.00 GBP is taken off.",
+                "cited_facts": ["estimate_total", "excess", "clause"],
+                "author": "model",
+            }
+        )
+        await self._append(
+            run_id, events.Explained(explanation_blob=explanation, author="model", cited_facts=("excess",))
+        )
+        await self._append(
+            run_id,
+            events.BoundaryDecided(
+                level=verdict.level, reasons=verdict.reasons, rules=verdict.rules, proposal_digest=proposal.digest
+            ),
+        )
         review_id = ""
         if state is RunState.WAITING_REVIEW:
             review_id = await self._review(run_id, task_id, (proposal, verdict, facts, findings))
@@ -290,36 +488,86 @@ class Scenario:
         if state in waits:
             await self._append(run_id, events.RunParked(waits_for=waits[state], review_id=review_id or None))
         else:
-            await self._append(run_id, events.RunEnded(
-                state=state, outcome=ruling.outcome, amount=plain(ruling.amount), currency="GBP", seconds=31.2,
-                input_tokens=2736, output_tokens=429, cost_usd="0"))
+            await self._append(
+                run_id,
+                events.RunEnded(
+                    state=state,
+                    outcome=ruling.outcome,
+                    amount=plain(ruling.amount),
+                    currency="GBP",
+                    seconds=31.2,
+                    input_tokens=2736,
+                    output_tokens=429,
+                    cost_usd="0",
+                ),
+            )
         await self._update(
-            run_id, state=state, outcome=ruling.outcome.value, amount=ruling.amount, currency="GBP",
-            boundary=verdict.level.value, plan_blob=plan_blob, ruling_blob=ruling_blob, explanation_blob=explanation,
-            facts_blob=await self._json({"facts": plain(facts)}), input_tokens=2736, output_tokens=429,
-            parked_at=now() if state in waits else None, ended_at=None if state in waits else now())
+            run_id,
+            state=state,
+            outcome=ruling.outcome.value,
+            amount=ruling.amount,
+            currency="GBP",
+            boundary=verdict.level.value,
+            plan_blob=plan_blob,
+            ruling_blob=ruling_blob,
+            explanation_blob=explanation,
+            facts_blob=await self._json({"facts": plain(facts)}),
+            input_tokens=2736,
+            output_tokens=429,
+            parked_at=now() if state in waits else None,
+            ended_at=None if state in waits else now(),
+        )
         return review_id
 
     async def _review(
-        self, run_id: str, task_id: str,
+        self,
+        run_id: str,
+        task_id: str,
         case: tuple[Proposal, BoundaryVerdict, Sequence[Fact], Sequence[Finding]],
     ) -> str:
         proposal, verdict, facts, findings = case
         review_id = new_id("rev")
         described = plain(proposal)
         described["calls"] = [{**plain(call), "digest": call.digest} for call in proposal.calls]
-        blob = await self._json({
-            "proposal": described, "digest": proposal.digest, "ruling": plain(proposal.ruling), "boundary": plain(verdict),
-            "facts": plain(facts), "findings": plain(findings)})
+        blob = await self._json(
+            {
+                "proposal": described,
+                "digest": proposal.digest,
+                "ruling": plain(proposal.ruling),
+                "boundary": plain(verdict),
+                "facts": plain(facts),
+                "findings": plain(findings),
+            }
+        )
         due = now() + timedelta(hours=2)
         async with self._services.database.transaction() as session:
-            session.add(Review(
-                review_id=review_id, run_id=run_id, task_id=task_id, playbook="claims_intake", region="local",
-                boundary=verdict.level.value, outcome=proposal.ruling.outcome.value, amount=proposal.ruling.amount,
-                currency="GBP", proposal_blob=blob, proposal_digest=proposal.digest, state="open", due_at=due))
-        await self._append(run_id, events.ReviewOpened(
-            review_id=review_id, boundary=verdict.level, proposal_blob=blob, proposal_digest=proposal.digest,
-            due_at=plain(due)))
+            session.add(
+                Review(
+                    review_id=review_id,
+                    run_id=run_id,
+                    task_id=task_id,
+                    playbook="claims_intake",
+                    region="local",
+                    boundary=verdict.level.value,
+                    outcome=proposal.ruling.outcome.value,
+                    amount=proposal.ruling.amount,
+                    currency="GBP",
+                    proposal_blob=blob,
+                    proposal_digest=proposal.digest,
+                    state="open",
+                    due_at=due,
+                )
+            )
+        await self._append(
+            run_id,
+            events.ReviewOpened(
+                review_id=review_id,
+                boundary=verdict.level,
+                proposal_blob=blob,
+                proposal_digest=proposal.digest,
+                due_at=plain(due),
+            ),
+        )
         return review_id
 
     async def _append(self, run_id: str, event: events.Event, actor: str = "worker:worker-1") -> None:
@@ -339,20 +587,39 @@ def _plan() -> Plan:
     return Plan(
         origin="model",
         steps=(
-            Step(step_id="step-1", agent="extractor", goal="Read the letter and the estimate.", needs=(),
-                 produces=("policy_number", "incident_date", "estimate_total", "payee_account")),
-            Step(step_id="step-2", agent="vision_checker", goal="Check the photos.", needs=("incident_date",),
-                 produces=("photos_count", "photo_duplicate")),
-            Step(step_id="step-3", agent="policy_lookup", goal="Find the policy.", needs=("policy_number", "incident_date"),
-                 produces=("policy_status", "excess", "cover_limit", "clause")),
+            Step(
+                step_id="step-1",
+                agent="extractor",
+                goal="Read the letter and the estimate.",
+                needs=(),
+                produces=("policy_number", "incident_date", "estimate_total", "payee_account"),
+            ),
+            Step(
+                step_id="step-2",
+                agent="vision_checker",
+                goal="Check the photos.",
+                needs=("incident_date",),
+                produces=("photos_count", "photo_duplicate"),
+            ),
+            Step(
+                step_id="step-3",
+                agent="policy_lookup",
+                goal="Find the policy.",
+                needs=("policy_number", "incident_date"),
+                produces=("policy_status", "excess", "cover_limit", "clause"),
+            ),
         ),
     )
 
 
 def _facts(blobs: Sequence[str], text_blob: str) -> tuple[Fact, ...]:
     letter = Source(kind="document", name="letter.eml", blob=blobs[0], text_blob=text_blob)
-    total = Source(kind="document", name="estimate.png", blob=blobs[1],
-                   boxes=(Box(page=1, x=0.765, y=0.405, width=0.16, height=0.042),))
+    total = Source(
+        kind="document",
+        name="estimate.png",
+        blob=blobs[1],
+        boxes=(Box(page=1, x=0.765, y=0.405, width=0.16, height=0.042),),
+    )
     record = Source(kind="record", name="policies")
     return (
         _fact("policy_number", "HOM-4471-BX", replace(letter, span=_span("HOM-4471-BX")), 0.99, "step-1"),
@@ -360,8 +627,13 @@ def _facts(blobs: Sequence[str], text_blob: str) -> tuple[Fact, ...]:
         _fact("claimant_name", "Dana Whitfield", replace(letter, span=_span("Dana Whitfield")), 0.98, "step-1"),
         _fact("claimed_amount", "1840.50", replace(letter, span=_span("1,840.50 GBP")), 0.93, "step-1"),
         _fact("estimate_total", "1840.50", total, 0.98, "step-1"),
-        _fact("payee_account", "GB29 NWBK 6016 1331 9268 19", replace(letter, span=_span("GB29 NWBK 6016 1331 9268 19")),
-              0.88, "step-1"),
+        _fact(
+            "payee_account",
+            "GB29 NWBK 6016 1331 9268 19",
+            replace(letter, span=_span("GB29 NWBK 6016 1331 9268 19")),
+            0.88,
+            "step-1",
+        ),
         _fact("photos_count", 2, Source(kind="photo", name="floor.png", blob=blobs[2]), 1.0, "step-2"),
         _fact("photo_duplicate", False, record, None, "step-2", Trust.RECORD),
         _fact("policy_status", "active", record, None, "step-3", Trust.RECORD),
@@ -372,32 +644,71 @@ def _facts(blobs: Sequence[str], text_blob: str) -> tuple[Fact, ...]:
 
 
 def _fact(
-    name: str, value: str | int | bool, source: Source, confidence: float | None, step_id: str, trust: Trust = Trust.DOCUMENT
+    name: str,
+    value: str | int | bool,
+    source: Source,
+    confidence: float | None,
+    step_id: str,
+    trust: Trust = Trust.DOCUMENT,
 ) -> Fact:
-    return Fact(name=name, value=value, source=source, trust=trust, confidence=confidence, step_id=step_id,
-                fact_id=derived_id("fact", name))
+    return Fact(
+        name=name,
+        value=value,
+        source=source,
+        trust=trust,
+        confidence=confidence,
+        step_id=step_id,
+        fact_id=derived_id("fact", name),
+    )
 
 
 def _ruling(state: RunState) -> tuple[Ruling, BoundaryVerdict]:
     if state is RunState.DENIED:
         return (
-            Ruling(outcome=Outcome.DENY, amount=None, currency="GBP", sum_terms=(), rules=("coverage-7",),
-                   reasons=("The policy lapsed on 31 January 2026, before the incident.",)),
-            BoundaryVerdict(level=BoundaryLevel.HUMAN_ONLY, reasons=("A denial is always decided by a person",), rules=("b1",)),
+            Ruling(
+                outcome=Outcome.DENY,
+                amount=None,
+                currency="GBP",
+                sum_terms=(),
+                rules=("coverage-7",),
+                reasons=("The policy lapsed on 31 January 2026, before the incident.",),
+            ),
+            BoundaryVerdict(
+                level=BoundaryLevel.HUMAN_ONLY, reasons=("A denial is always decided by a person",), rules=("b1",)
+            ),
         )
     if state is RunState.WAITING_REQUESTER:
         return (
-            Ruling(outcome=Outcome.ASK, amount=None, currency="GBP", sum_terms=(), rules=("missing-1",),
-                   reasons=("There is no estimate or invoice for the window.",), missing=("supporting_document",)),
+            Ruling(
+                outcome=Outcome.ASK,
+                amount=None,
+                currency="GBP",
+                sum_terms=(),
+                rules=("missing-1",),
+                reasons=("There is no estimate or invoice for the window.",),
+                missing=("supporting_document",),
+            ),
             BoundaryVerdict(level=BoundaryLevel.AUTOMATE, reasons=("Asking costs nothing",), rules=("b4",)),
         )
     amount = Decimal("1590.50")
     terms = (("estimate", Decimal("1840.50")), ("excess", Decimal("-250.00")))
-    ruling = Ruling(outcome=Outcome.SETTLE, amount=amount, currency="GBP", sum_terms=terms, rules=("coverage-3", "amount-1"),
-                    reasons=("Escape of water is covered by clause A3.", "The excess of 250.00 is taken off.",
-                             "The amount is within the limit of 5,000.00."))
-    verdict = BoundaryVerdict(level=BoundaryLevel.ASSIST, rules=("b2", "b3"),
-                              reasons=("The amount is above 1,000.00", "Photo floor.png is blurred"))
+    ruling = Ruling(
+        outcome=Outcome.SETTLE,
+        amount=amount,
+        currency="GBP",
+        sum_terms=terms,
+        rules=("coverage-3", "amount-1"),
+        reasons=(
+            "Escape of water is covered by clause A3.",
+            "The excess of 250.00 is taken off.",
+            "The amount is within the limit of 5,000.00.",
+        ),
+    )
+    verdict = BoundaryVerdict(
+        level=BoundaryLevel.ASSIST,
+        rules=("b2", "b3"),
+        reasons=("The amount is above 1,000.00", "Photo floor.png is blurred"),
+    )
     return ruling, verdict
 
 
@@ -405,13 +716,37 @@ def _proposal(ruling: Ruling) -> Proposal:
     if ruling.outcome is not Outcome.SETTLE:
         return Proposal(ruling=ruling, calls=())
     facts: Mapping[str, str] = {"policy_number": "policy_number"}
-    return Proposal(ruling=ruling, calls=(
-        ProposedCall(tool="register_claim", arguments={"policy_number": "HOM-4471-BX", "incident_date": "2026-03-03",
-                     "amount": "1590.50", "status": "settled", "photos": ["floor.png"]},
-                     argument_facts={**facts, "incident_date": "incident_date"}),
-        ProposedCall(tool="pay_settlement", arguments={"policy_number": "HOM-4471-BX", "payee": "GB29 NWBK 6016 1331 9268 19",
-                     "amount": "1590.50", "currency": "GBP"}, argument_facts={**facts, "payee": "payee_account"}),
-        ProposedCall(tool="write_to_claimant", arguments={"to_address": "dana.whitfield@example.org",
-                     "subject": "Your claim on policy HOM-4471-BX",
-                     "body": "Dear Dana Whitfield,\n\nwe settle your claim with 1,590.50 GBP.\n\nHarbour Mutual"}),
-    ))
+    return Proposal(
+        ruling=ruling,
+        calls=(
+            ProposedCall(
+                tool="register_claim",
+                arguments={
+                    "policy_number": "HOM-4471-BX",
+                    "incident_date": "2026-03-03",
+                    "amount": "1590.50",
+                    "status": "settled",
+                    "photos": ["floor.png"],
+                },
+                argument_facts={**facts, "incident_date": "incident_date"},
+            ),
+            ProposedCall(
+                tool="pay_settlement",
+                arguments={
+                    "policy_number": "HOM-4471-BX",
+                    "payee": "GB29 NWBK 6016 1331 9268 19",
+                    "amount": "1590.50",
+                    "currency": "GBP",
+                },
+                argument_facts={**facts, "payee": "payee_account"},
+            ),
+            ProposedCall(
+                tool="write_to_claimant",
+                arguments={
+                    "to_address": "dana.whitfield@example.org",
+                    "subject": "Your claim on policy HOM-4471-BX",
+                    "body": "Dear Dana Whitfield,\n\nwe settle your claim with 1,590.50 GBP.\n\nHarbour Mutual",
+                },
+            ),
+        ),
+    )

@@ -9,14 +9,18 @@ from overseen.api.access import Viewer
 from overseen.cli.terminal import AsJson, run, show_json, the_house
 from overseen.domain.outcomes import Role
 from overseen.settings import load_settings
+from overseen.stack.launch import page_address
+from overseen.stack.state import read_state
 
 app = typer.Typer(no_args_is_help=True, help="Local accounts: add, list, link, token.")
 
 
 def base_url() -> str:
     """What links to pages start with, from the settings."""
-    web = load_settings().web
-    return (web.base_url or f"http://{web.host}:{web.port}").rstrip("/")
+    settings = load_settings()
+    web = settings.web
+    started = page_address(read_state(settings.home)) if (settings.home / "stack.json").exists() else None
+    return (web.base_url or started or f"http://{web.host}:{web.port}").rstrip("/")
 
 
 @app.command("add")

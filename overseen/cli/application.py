@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from overseen.cli import accounts, journal, reviews, runs, stack, tasks
+from overseen.cli import accounts, journal, leases, reviews, runs, stack, tasks, vault
 from overseen.errors import OverseenError
 
 app = typer.Typer(
@@ -19,8 +19,10 @@ app.add_typer(stack.app)
 app.add_typer(tasks.app)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(journal.app, name="journal")
+app.add_typer(leases.app, name="leases")
 app.add_typer(reviews.app, name="reviews")
 app.add_typer(runs.app, name="runs")
+app.add_typer(vault.app, name="vault")
 
 
 def main() -> None:

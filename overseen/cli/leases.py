@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -20,6 +20,7 @@ from overseen.secrets.audit_log import AuditLog, vault_trail
 from overseen.secrets.connect import killswitch_vault
 from overseen.secrets.credentials import VaultCredentials
 from overseen.secrets.kill import KillReport, KillSwitch, Scope
+from overseen.secrets.least_privilege import least_privilege
 from overseen.secrets.reconciler import Reconciler
 from overseen.secrets.stops import Stops
 from overseen.secrets.sweeper import Sweeper
@@ -193,7 +194,7 @@ def reconcile(
                 journal=desk.journal,
                 killswitch=vault,
                 audit_log=AuditLog(audit_file),
-                since=since.astimezone() if since else None,
+                since=since.replace(tzinfo=UTC) if since else None,
             )
             return [anomaly.as_dict() for anomaly in await reconciler.reconcile()]
 
@@ -252,6 +253,25 @@ def kill(  # noqa: PLR0913, PLR0917 - one parameter an option
         typer.echo(f"{report.leases} leases ended, {proven}. Lift it with: overseen leases lift {report.stop_id}")
     if not report.proven:
         raise typer.Exit(1)
+
+
+@app.command("privileges")
+def privileges(
+    days: Annotated[int, typer.Option(help="How many days to look back.", min=1, max=3650)] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Compare what each tool is granted with what it used, and propose less."""
+
+    async def read() -> list[dict[str, object]]:
+        async with _desk() as desk:
+            return [plain(asdict(privilege)) for privilege in await least_privilege(desk.database, days=days)]
+
+    found = _run(read(), as_json=as_json)
+    if as_json:
+        _show_json({"days": days, "privileges": found})
+        return
+    for one in found:
+        typer.echo(f"{one['tool']} {one['grant']}: {one['used']} of {one['leases']} leases used. {one['proposal']}")
 
 
 @app.command("stops")

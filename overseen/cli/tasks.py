@@ -51,7 +51,7 @@ def submit(  # noqa: PLR0917 - one parameter an option
     if as_json:
         show_json(outcome)
     else:
-        _say(outcome, waited=wait)
+        _say(outcome, view, waited=wait)
     resting = {RunState.QUEUED, RunState.RUNNING}
     if wait and (view.state is RunState.FAILED or view.state in resting):
         raise typer.Exit(1)
@@ -64,7 +64,7 @@ def outcome_of(view: RunView) -> dict[str, Any]:
         "run_id": view.run_id,
         "state": view.state,
         "outcome": view.outcome,
-        "amount": view.amount,
+        "amount": None if view.amount is None else f"{view.amount:.2f}",
         "currency": view.currency,
         "boundary": view.boundary,
         "reasons": view.ruling.reasons if view.ruling else (),
@@ -110,12 +110,12 @@ async def _until_it_rests(services: Services, run_id: str, most_seconds: float) 
         return
 
 
-def _say(outcome: dict[str, Any], *, waited: bool) -> None:
+def _say(outcome: dict[str, Any], view: RunView, *, waited: bool) -> None:
     typer.echo(f"task {outcome['task_id']}  run {outcome['run_id']}  {str(outcome['state']).replace('_', ' ')}")
     if not waited:
         return
     if outcome["outcome"]:
-        paid = amount_text(outcome["amount"], outcome["currency"])
+        paid = amount_text(view.amount, view.currency)
         typer.echo(f"outcome {outcome['outcome']}  {paid}".rstrip())
     for reason in (*outcome["reasons"], *outcome["boundary_reasons"]):
         typer.echo(f"  {reason}")

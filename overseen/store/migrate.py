@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-
 from overseen.blocking import run_blocking
 
 
 def _upgrade(url: str) -> None:
+    # Every process opens the store and few migrate it: alembic takes a third of a second to import.
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["url"] = url

@@ -86,7 +86,7 @@ def known_lines(facts: Mapping[str, Fact], ruling: Ruling | None, boundary: Boun
 
 def unknown_identifiers(text: str, known: Sequence[str]) -> list[str]:
     """Things shaped like policy numbers, accounts or addresses in `text` that no known line holds."""
-    shaped = re.findall(r"\b[A-Z]{3}-\d{4}-[A-Z]{2}\b|\b[A-Z]{2}\d{2}[A-Z0-9]{10,30}\b|[\w.+-]+@[\w-]+\.[\w.]+", text)
+    shaped = re.findall(r"\b[A-Z]{3}-\d{4}-[A-Z]{2}\b|\b[A-Z]{2}\d{2}[A-Z0-9]{10,30}\b|[\w.+-]+@[\w-]+(?:\.[\w-]+)+", text)
     everything = " ".join(known)
     return sorted({item for item in shaped if item not in everything})
 

@@ -9,11 +9,11 @@ from overseen.agents.agent import CallTools, Conclude, Move, Situation
 from overseen.agents.documents import Document, Reading, message_document
 from overseen.agents.extractor.amounts import find_amounts
 from overseen.agents.extractor.bills import BillTotal, find_total, stated_parts
-from overseen.agents.extractor.candidates import Candidate, chosen, numbered
+from overseen.agents.extractor.candidates import Candidate, chosen
 from overseen.agents.extractor.cues import bill_kind
 from overseen.agents.extractor.dates import written_on
 from overseen.agents.extractor.facts import Bill, LetterFacts, bill_facts, currency_fact, money_text, spans_of
-from overseen.agents.extractor.questions import LetterQuestions, bill_schema, letter_questions, mark_text
+from overseen.agents.extractor.questions import TEXT_LENGTH, LetterQuestions, bill_schema, letter_questions
 from overseen.agents.extractor.reading_plan import ReadingPlan, plan_reading
 from overseen.agents.facts import FactMaker
 from overseen.domain.facts import Fact, Source, Trust
@@ -24,7 +24,7 @@ from overseen.models.types import ModelAnswer, ModelPort, ModelRequest
 from overseen.prompts import PromptLibrary, UntrustedText
 from overseen.store import BlobStore
 
-_LETTER_TOKENS = 160
+_LETTER_TOKENS = 220
 _BILL_TOKENS = 60
 _DISAGREED = 0.5
 _PROVEN = 0.99
@@ -115,7 +115,7 @@ class Extractor:
 
     async def _ask_letters(self, situation: Situation, asked: LetterQuestions) -> ModelAnswer:
         prompt = self._prompts.get("extractor/read_letter")
-        texts = [UntrustedText(label=document.name, text=asked.marked(document)) for document in asked.documents]
+        texts = [_shown(document) for document in asked.documents]
         return await self._models.complete(
             ModelRequest(
                 run_id=situation.run_id,
@@ -135,7 +135,7 @@ class Extractor:
         self, situation: Situation, document: Document, kind: str, ordinal: int
     ) -> tuple[Bill, list[Finding]]:
         """The bill's total: proven by its own sums, or chosen by the model where they do not prove it."""
-        amounts = numbered("A", find_amounts(document, situation.currency, bare=True))
+        amounts = tuple(find_amounts(document, situation.currency, bare=True))
         by_code = find_total(document, amounts)
         if by_code is not None and by_code.proven:
             # A line that says total, with stated parts that add up to it, leaves nothing to ask.
@@ -168,7 +168,7 @@ class Extractor:
                 agent=self.name,
                 purpose="read_bill",
                 ordinal=ordinal,
-                messages=prompt.messages({}, [UntrustedText(label=document.name, text=mark_text(document, amounts))]),
+                messages=prompt.messages({}, [_shown(document)]),
                 schema=bill_schema(amounts),
                 max_tokens=_BILL_TOKENS,
                 region=situation.region,
@@ -228,6 +228,10 @@ class Extractor:
             content = json.dumps({"policy_numbers": policies, "claim_kind": kind})
             found.append(await self._guardrails.inspect("ids_consistent", Subject(name="claim:policy", text=content)))
         return found
+
+
+def _shown(document: Document) -> UntrustedText:
+    return UntrustedText(label=document.name, text=document.text[:TEXT_LENGTH].strip())
 
 
 def _bill_kind(document: Document) -> str | None:

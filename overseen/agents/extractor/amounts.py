@@ -79,7 +79,6 @@ def _candidate(document: Document, match: re.Match[str], number: str, currency: 
     amount = parse_amount(number)
     if amount is not None and amount > 0:
         yield Candidate(
-            mark="",
             value=amount,
             document=document,
             span=span_of(document.text, match.start(), match.end()),

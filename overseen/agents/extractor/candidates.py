@@ -12,36 +12,32 @@ from overseen.domain.facts import Span
 class Candidate:
     """A stretch of a document and the value it stands for (ISO date, Decimal, normalised number, name).
 
-    `mark` is what the model chooses by: D1, A2. `certainty` is below 1 where the reading itself is a guess (a year
-    that was not written, a day told as "yesterday").
+    `certainty` is below 1 where the reading itself is a guess (a year that was not written, a day told as "yesterday").
     """
 
-    mark: str
     value: str | Decimal
     document: Document
     span: Span
     certainty: float = 1.0
     currency: str | None = None
 
-
-def numbered(prefix: str, found: Iterable[Candidate]) -> tuple[Candidate, ...]:
-    """The same candidates with marks D1, D2 ... in reading order."""
-    return tuple(
-        Candidate(
-            mark=f"{prefix}{number}",
-            value=item.value,
-            document=item.document,
-            span=item.span,
-            certainty=item.certainty,
-            currency=item.currency,
-        )
-        for number, item in enumerate(found, start=1)
-    )
+    @property
+    def said(self) -> str:
+        """The words as they stand, on one line: what a model copies when it chooses."""
+        return " ".join(self.span.quote.split())
 
 
-def chosen(candidates: Iterable[Candidate], mark: object) -> Candidate | None:
-    """The candidate with that mark, or None (none, unknown)."""
-    return next((item for item in candidates if item.mark == mark), None)
+def each_value_once(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    """The first candidate of each value, in reading order."""
+    found: dict[str, Candidate] = {}
+    for item in candidates:
+        found.setdefault(str(item.value).casefold(), item)
+    return tuple(found.values())
+
+
+def chosen(candidates: Iterable[Candidate], said: object) -> Candidate | None:
+    """The candidate with those words, or None (none, unknown)."""
+    return next((item for item in candidates if item.said == said), None)
 
 
 def span_of(text: str, start: int, end: int) -> Span:

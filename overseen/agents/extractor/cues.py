@@ -37,6 +37,7 @@ _DENIAL = re.compile(
     re.IGNORECASE,
 )
 _CLAUSE_LENGTH = 80
+_LEAST_SHARED = 3
 _OTHER_CLAUSE = re.compile(r"\b(?:and|but|though|aber|und)\b|;|,\s*(?:my|i|his|her|the|she|he|we)\b", re.IGNORECASE)
 _DENIAL_AFTER = re.compile(r"[^.!?,;]{0,40}\b(?:niemand|nobody|personne|nadie|nessuno|nikt)\b", re.IGNORECASE)
 _DENIAL_WITHIN = re.compile(r"^(nobody|no one|noone|anyone|anybody)", re.IGNORECASE)
@@ -143,3 +144,19 @@ def sentences(text: str) -> Sequence[Span]:
         found.append(Span(start=begin, end=begin + len(quote), quote=quote))
         start = None
     return found
+
+
+def nearest_sentence(documents: Sequence[Document], text: str) -> tuple[Document, Span] | None:
+    """The sentence that shares the most words with `text`, and its document; None when none shares three."""
+    wanted = _telling_words(text)
+    best: tuple[int, Document, Span] | None = None
+    for document in documents:
+        for span in sentences(document.text):
+            shared = len(wanted & _telling_words(span.quote))
+            if shared >= _LEAST_SHARED and (best is None or shared > best[0]):
+                best = (shared, document, span)
+    return None if best is None else best[1:]
+
+
+def _telling_words(text: str) -> set[str]:
+    return {word for word in re.findall(r"[^\W\d_]+", text.lower()) if len(word) > 3}

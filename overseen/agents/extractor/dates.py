@@ -83,7 +83,6 @@ def find_dates(document: Document, written_on: date | None, day_first: bool) -> 
         if header and header.start() <= found.start < header.end():
             continue  # when the mail was sent is known and is not what anybody tells
         yield Candidate(
-            mark="",
             value=found.day.isoformat(),
             document=document,
             span=span_of(document.text, found.start, found.end),

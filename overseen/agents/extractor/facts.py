@@ -8,20 +8,26 @@ from typing import Any
 from overseen.agents.documents import Document
 from overseen.agents.extractor.amounts import document_currency
 from overseen.agents.extractor.candidates import Candidate, chosen
-from overseen.agents.extractor.cues import denies_injury, detect_language, injury_cue, second_claim_cue
+from overseen.agents.extractor.cues import (
+    denies_injury,
+    detect_language,
+    injury_cue,
+    nearest_sentence,
+    second_claim_cue,
+)
 from overseen.agents.extractor.questions import LetterQuestions
 from overseen.agents.facts import FactMaker
 from overseen.domain.facts import Fact, Source, Span, Trust
-from overseen.guardrails.spans import locate
 from overseen.models.confidence import value_confidence
 from overseen.models.types import ModelAnswer
 
 _KIND_BY_PREFIX = {"CAR": "car", "HOM": "home", "TRV": "travel"}
+_UNDISPUTED = 0.99
+"""Confidence of a value that is the only one of its shape, or that two ways of looking agree on."""
 _DISAGREED = 0.5
 """Confidence of a value on which model and code do not agree: below every sensible threshold."""
 _UNMEASURED = 0.7
 """Confidence of a chosen value where the route tells no probabilities."""
-_SUMMARY_LENGTH = 240
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +56,7 @@ class LetterFacts:
             self._chosen("policy_number", "policy_number", self._questions.policy_numbers),
             self._kind(),
             self._chosen("incident_date", "incident_date", self._questions.dates),
-            self._claimant(),
+            self._chosen("claimant_name", "claimant", self._questions.names),
             self._summary(),
             self._chosen("claimed_amount", "claimed_amount", self._questions.amounts),
             self._injury(),
@@ -69,48 +75,37 @@ class LetterFacts:
         return _UNMEASURED if confidence is None else confidence
 
     def _chosen(self, name: str, member: str, candidates: Sequence[Candidate]) -> Fact | None:
-        item = chosen(candidates, self._data.get(member))
+        """The candidate the model chose; the only one where it was not asked."""
+        if member not in self._data:
+            item, sure = (candidates[0], _UNDISPUTED) if len(candidates) == 1 else (None, 0.0)
+        else:
+            item, sure = chosen(candidates, self._data[member]), self._sure(member)
         if item is None:
             return None
-        # Where every candidate says the same, choosing one cannot go wrong: only "none" could.
-        same = len({str(other.value) for other in candidates}) == 1
-        sure = self._sure(member)
-        if same and name in ("policy_number", "payee_account"):
-            sure = max(sure, 0.99)
         return self._maker.read(name, item.value, item.document, item.span, sure * item.certainty)
 
     def _kind(self) -> Fact | None:
         kind, sure = self._data.get("claim_kind"), self._sure("claim_kind")
-        policy = chosen(self._questions.policy_numbers, self._data.get("policy_number"))
-        if policy is not None:
-            by_policy = _KIND_BY_PREFIX.get(str(policy.value)[:3])
-            if by_policy == kind:
-                return self._maker.read("claim_kind", kind, policy.document, policy.span, max(sure, 0.99))
-            if by_policy is not None:
-                sure = _DISAGREED
-        return self._maker.read("claim_kind", str(kind), self._main, None, sure) if kind else None
+        if not isinstance(kind, str):
+            return None
+        policy = self._only_policy()
+        if policy is None:
+            return self._maker.read("claim_kind", kind, self._main, None, sure)
+        agrees = _KIND_BY_PREFIX.get(str(policy.value)[:3]) == kind
+        # The number says which kind of policy it is; that both say the same makes the kind certain.
+        return self._maker.read("claim_kind", kind, policy.document, policy.span, _UNDISPUTED if agrees else _DISAGREED)
 
-    def _claimant(self) -> Fact | None:
-        said = self._data.get("claimant")
-        if item := chosen(self._questions.names, said):
-            return self._maker.read("claimant_name", item.value, item.document, item.span, self._sure("claimant"))
-        if not self._questions.names and isinstance(said, str) and said.strip():
-            return self.quoted("claimant_name", said, self._sure("claimant"))
-        return None
-
-    def quoted(self, name: str, quote: str, sure: float) -> Fact | None:
-        """A fact from the model's own spelling, only if some document holds those words."""
-        for document in self._questions.documents:
-            if span := locate(document.text, quote):
-                return self._maker.read(name, " ".join(span.quote.split()), document, span, sure)
-        return None
+    def _only_policy(self) -> Candidate | None:
+        numbers = self._questions.policy_numbers
+        return numbers[0] if len(numbers) == 1 else chosen(numbers, self._data.get("policy_number"))
 
     def _summary(self) -> Fact | None:
-        item = chosen(self._questions.sentences, self._data.get("what_happened"))
-        if item is None:
+        """The model's own words; the sentence that shares most of them is shown as where they come from."""
+        text = " ".join(str(self._data.get("what_happened") or "").split())
+        if not text:
             return None
-        text = str(item.value)[:_SUMMARY_LENGTH]
-        return self._maker.read("incident_summary", text, item.document, item.span, self._sure("what_happened"))
+        document, span = nearest_sentence(self._questions.documents, text) or (self._main, None)
+        return self._maker.read("incident_summary", text, document, span, self._sure("what_happened"))
 
     def _injury(self) -> Fact:
         said, sure = bool(self._data.get("somebody_hurt")), self._sure("somebody_hurt")

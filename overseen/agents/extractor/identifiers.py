@@ -1,7 +1,7 @@
 """Policy numbers, bank accounts and names in running text."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from overseen.agents.documents import Document
 from overseen.agents.extractor.candidates import Candidate, span_of
@@ -96,6 +96,22 @@ def find_names(document: Document) -> Iterator[Candidate]:
             yield _candidate(document, match.span("name"), name)
 
 
+def without_short_forms(names: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """The names without those that only shorten another one: L. Cartwright beside Lewis Cartwright."""
+    return tuple(
+        item
+        for item in names
+        if not any(other is not item and _shortens(str(item.value), str(other.value)) for other in names)
+    )
+
+
+def _shortens(short: str, full: str) -> bool:
+    short_words, full_words = short.casefold().replace(".", "").split(), full.casefold().split()
+    if len(short) >= len(full) or short_words[-1] != full_words[-1]:
+        return False
+    return all(any(word.startswith(part) for word in full_words) for part in short_words[:-1])
+
+
 def iban_holds(compact: str) -> bool:
     """Whether the check digits of an IBAN without spaces are right (ISO 7064, modulo 97)."""
     if not 15 <= len(compact) <= 34 or not compact.isalnum() or not compact.isascii():
@@ -105,4 +121,4 @@ def iban_holds(compact: str) -> bool:
 
 
 def _candidate(document: Document, place: tuple[int, int], value: str) -> Candidate:
-    return Candidate(mark="", value=value, document=document, span=span_of(document.text, *place))
+    return Candidate(value=value, document=document, span=span_of(document.text, *place))

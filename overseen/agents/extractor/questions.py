@@ -1,4 +1,4 @@
-"""What the model is asked about a letter and about a bill: marked text, few questions, answers chosen from lists."""
+"""What the model is asked about letters and bills: few questions, answers copied from lists that code has found."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,22 +7,21 @@ from typing import Any
 
 from overseen.agents.documents import Document
 from overseen.agents.extractor.amounts import find_amounts
-from overseen.agents.extractor.candidates import Candidate, numbered
-from overseen.agents.extractor.cues import sentences
+from overseen.agents.extractor.candidates import Candidate, each_value_once
 from overseen.agents.extractor.dates import find_dates
-from overseen.agents.extractor.identifiers import find_accounts, find_names, find_policy_numbers
-from overseen.domain.facts import Span
+from overseen.agents.extractor.identifiers import find_accounts, find_names, find_policy_numbers, without_short_forms
 
 NONE = "none"
-_TEXT_LENGTH = 6000
-_SENTENCES = 30
-_NAME_LENGTH = 60
+TEXT_LENGTH = 6000
+"""Characters of a document that are looked at and shown; what stands behind them is not part of a claim's letter."""
+_SUMMARY_LENGTH = 140
 _MOST_CLAIMS = 4
+_MOST_CHOICES = 12
 
 
 @dataclass(frozen=True, kw_only=True)
 class LetterQuestions:
-    """Everything that could be an answer in the letters of a claim (message, letters, mails), marked throughout."""
+    """Everything that could be an answer in the letters of a claim (message, letters, mails), each value once."""
 
     documents: tuple[Document, ...]
     policy_numbers: tuple[Candidate, ...]
@@ -30,31 +29,27 @@ class LetterQuestions:
     amounts: tuple[Candidate, ...]
     accounts: tuple[Candidate, ...]
     names: tuple[Candidate, ...]
-    sentences: tuple[Candidate, ...]
 
     def schema(self) -> dict[str, Any]:
-        """JSON schema of the answer; the order of its members is the order of thought."""
-        members: dict[str, Any] = {
-            "claim_kind": {"type": "string", "enum": ["car", "home", "travel"]},
-            "what_happened": _choice(self.sentences),
-            "incident_date": _choice(self.dates),
-            "somebody_hurt": {"type": "boolean"},
-            "number_of_claims": {"type": "integer", "minimum": 1, "maximum": _MOST_CLAIMS},
-            "claimant": _choice(self.names) if self.names else {"type": "string", "maxLength": _NAME_LENGTH},
-        }
-        # A question whose only answer is none is not asked: it would cost tokens and teach the model to say none.
-        optional = {
-            "policy_number": self.policy_numbers,
-            "claimed_amount": self.amounts,
-            "account": self.accounts,
-        }
-        members |= {name: _choice(candidates) for name, candidates in optional.items() if candidates}
-        return _object(members)
+        """JSON schema of the answer; the order of its members is the order of thought.
 
-    def marked(self, document: Document) -> str:
-        """The document's text with a mark behind every candidate and before every sentence."""
-        candidates = (*self.policy_numbers, *self.dates, *self.amounts, *self.accounts, *self.names)
-        return mark_text(document, candidates, self.sentences)
+        Where there is nothing to choose nothing is asked: no candidate means the text does not say it, and a single
+        policy number, account or name needs no choice. Dates and sums are always asked for: one that stands there may
+        mean something else.
+        """
+        members: dict[str, Any] = {
+            "what_happened": {"type": "string", "minLength": 10, "maxLength": _SUMMARY_LENGTH},
+            "claim_kind": {"type": "string", "enum": ["car", "home", "travel"]},
+        }
+        if self.dates:
+            members["incident_date"] = _choice(self.dates)
+        members["somebody_hurt"] = {"type": "boolean"}
+        members["number_of_claims"] = {"type": "integer", "minimum": 1, "maximum": _MOST_CLAIMS}
+        if self.amounts:
+            members["claimed_amount"] = _choice(self.amounts)
+        ambiguous = {"policy_number": self.policy_numbers, "claimant": self.names, "account": self.accounts}
+        members |= {name: _choice(candidates) for name, candidates in ambiguous.items() if len(candidates) > 1}
+        return _object(members)
 
 
 def letter_questions(
@@ -66,50 +61,29 @@ def letter_questions(
     amounts: list[Candidate] = []
     accounts: list[Candidate] = []
     names: list[Candidate] = []
-    said: list[Candidate] = []
     for document in documents:
         policies += find_policy_numbers(document)
         dates += find_dates(document, written.get(document.name), day_first)
         amounts += find_amounts(document, currency, bare=document.recognised)
         accounts += find_accounts(document)
         names += find_names(document)
-        said += [_sentence(document, span) for span in sentences(document.text[:_TEXT_LENGTH])]
     return LetterQuestions(
         documents=tuple(documents),
-        policy_numbers=numbered("P", policies),
-        dates=numbered("D", dates),
-        amounts=numbered("A", amounts),
-        accounts=numbered("B", accounts),
-        names=numbered("N", _each_once(names)),
-        sentences=numbered("S", [item for item in said if _tells(item)][:_SENTENCES]),
+        policy_numbers=each_value_once(policies),
+        dates=each_value_once(dates)[:_MOST_CHOICES],
+        amounts=each_value_once(amounts)[:_MOST_CHOICES],
+        accounts=each_value_once(accounts),
+        names=without_short_forms(each_value_once(names))[:_MOST_CHOICES],
     )
 
 
 def bill_schema(amounts: Sequence[Candidate]) -> dict[str, Any]:
     """JSON schema of the answer about an estimate, invoice or receipt."""
-    return _object(
-        {
-            "kind": {"type": "string", "enum": ["estimate", "invoice", "receipt", "other"]},
-            "total_to_pay": _choice(amounts),
-        }
-    )
-
-
-def mark_text(document: Document, candidates: Sequence[Candidate], starts: Sequence[Candidate] = ()) -> str:
-    """`document.text` with [D1] behind each candidate of it and [S1] before each sentence of it."""
-    marks = [(item.span.end, f" [{item.mark}]") for item in candidates if item.document is document]
-    marks += [(item.span.start, f"[{item.mark}] ") for item in starts if item.document is document]
-    text = document.text[:_TEXT_LENGTH]
-    pieces: list[str] = []
-    place = 0
-    for at, mark in sorted(mark for mark in marks if mark[0] <= len(text)):
-        pieces += [text[place:at], mark]
-        place = at
-    return "".join([*pieces, text[place:]])
+    return _object({"total_to_pay": _choice(amounts)})
 
 
 def _choice(candidates: Sequence[Candidate]) -> dict[str, Any]:
-    return {"type": "string", "enum": [*(item.mark for item in candidates), NONE]}
+    return {"type": "string", "enum": [*dict.fromkeys(item.said for item in candidates), NONE]}
 
 
 def _object(members: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,21 +93,3 @@ def _object(members: Mapping[str, Any]) -> dict[str, Any]:
         "required": list(members),
         "additionalProperties": False,
     }
-
-
-def _sentence(document: Document, span: Span) -> Candidate:
-    return Candidate(mark="", value=" ".join(span.quote.split()), document=document, span=span)
-
-
-def _tells(sentence: Candidate) -> bool:
-    """Greetings, headers and signatures tell nothing."""
-    words = str(sentence.value).split()
-    return len(words) >= 5
-
-
-def _each_once(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The first of each value."""
-    found: dict[str, Candidate] = {}
-    for item in candidates:
-        found.setdefault(str(item.value).casefold(), item)
-    return list(found.values())

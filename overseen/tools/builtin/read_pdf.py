@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage
 
 MOST_PAGES = 40
-MOST_SCANNED_PAGES = 12
+MOST_SCANNED_PAGES = 8
 """Reading a picture takes seconds a page; a longer scan is not one letter."""
 _PASSWORD_ERRORS = frozenset({4, 5})
 _FEWEST_CHARACTERS = 12
@@ -31,6 +31,7 @@ def read_pdf(content: bytes, context: ToolContext) -> dict[str, Any]:
         pages = len(document)
         if pages > MOST_PAGES:
             raise DocumentRefused("too_many_pages", f"The PDF has {pages:,} pages; {MOST_PAGES} is the most.")
+        document.init_forms()
         reading = _Reading(context)
         for number in range(pages):
             reading.page(_page(document, number))
@@ -62,12 +63,17 @@ def _opened(content: bytes) -> "PdfDocument":
 
 
 def _page(document: "PdfDocument", number: int) -> "PdfPage":
-    from pypdfium2 import PdfiumError
+    """The page with what was filled in and noted on it as part of its text: a person sees no difference."""
+    from pypdfium2 import PdfiumError, raw
 
     try:
-        return document[number]
+        page = document[number]
+        if raw.FPDFPage_Flatten(page.raw, raw.FLAT_NORMALDISPLAY) == raw.FLATTEN_SUCCESS:
+            page.close()
+            page = document[number]
     except PdfiumError as error:
         raise DocumentRefused("damaged", f"Page {number + 1} of the PDF is damaged.") from error
+    return page
 
 
 class _Reading:

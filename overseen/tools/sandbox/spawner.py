@@ -78,10 +78,11 @@ def _make_view(folder: str) -> str:
 
     The data folder may lie under a folder that only root can enter; its permissions stay as they are.
     """
+    _check(_libc.unshare(_CLONE_NEWNS), "unshare")
+    _mount(None, "/", None, _MS_REC | _MS_SLAVE)
+    # Opened in the new namespace, from which alone it can be mounted, and before anything could hide it.
     descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
     try:
-        _check(_libc.unshare(_CLONE_NEWNS), "unshare")
-        _mount(None, "/", None, _MS_REC | _MS_SLAVE)
         point = next(path for path in _MOUNT_POINTS if Path(path).is_dir())
         _mount("tmpfs", point, "tmpfs", _MS_NOSUID_NODEV, "mode=0755,size=64k")
         view = f"{point}/sandbox"

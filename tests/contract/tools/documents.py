@@ -30,6 +30,15 @@ def pdf(pages: Sequence[Sequence[str]]) -> bytes:
     return written.getvalue()
 
 
+def filled_in_form() -> bytes:
+    written = io.BytesIO()
+    page = canvas.Canvas(written, pagesize=(595, 842), invariant=1)
+    page.drawString(72, 770, "Policy number:")
+    page.acroForm.textfield(name="policy", value="CAR-2214-KL", x=200, y=760, width=200, height=20)
+    page.save()
+    return written.getvalue()
+
+
 def turned(content: bytes) -> bytes:
     """The same PDF with its pages shown a quarter turn clockwise."""
     turning = PdfWriter(clone_from=io.BytesIO(content))

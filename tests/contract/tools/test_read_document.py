@@ -45,6 +45,11 @@ async def test_boxes_of_a_turned_page_are_where_the_words_are_shown(run_on_file:
     assert word["height"] > word["width"]
 
 
+async def test_what_was_filled_into_a_form_is_read(run_on_file: RunTool) -> None:
+    ran = await run_on_file("read_document", documents.filled_in_form())
+    assert ran.value["text"] == "Policy number:\nCAR-2214-KL\n"
+
+
 async def test_a_scanned_pdf_is_read_by_its_picture(run_on_file: RunTool) -> None:
     ran = await run_on_file("read_document", documents.scanned_pdf())
     value = ran.value

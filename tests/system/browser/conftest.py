@@ -137,7 +137,9 @@ def violations() -> Callable[[Page], Awaitable[list[str]]]:
         await page.evaluate(source)
         found = await page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(r => r.violations)")
         return [
-            f"{item['id']}: {node['target']} {node.get('failureSummary', '')}" for item in found for node in item["nodes"]
+            f"{item['id']}: {node['target']} {node.get('failureSummary', '')}"
+            for item in found
+            for node in item["nodes"]
         ]
 
     return find

@@ -43,7 +43,9 @@ def read(request: ModelRequest) -> dict[str, Any]:
         if marks and name in TRUTH:
             answer[name] = mark_behind(text, TRUTH[name], marks)
         elif name == "what_happened":
-            answer[name] = next((mark for mark in marks if re.search(rf"\[{mark}\][^\[]*car park", text)), marks[0])
+            answer[name] = next(
+                (mark for mark in marks if re.search(rf"\[{mark}\][^\[]*car park", text)), (marks or ["none"])[0]
+            )
         else:
             answer[name] = plain[name]
     return answer

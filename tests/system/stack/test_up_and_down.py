@@ -7,9 +7,9 @@ import socket
 import stat
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
+import httpx
 import psutil
 import psycopg
 import pytest
@@ -64,8 +64,7 @@ def _store(home):
 
 def test_pages_answer_once_up_returns(stack):
     address = _up(stack).stdout.strip().splitlines()[-1].split()[-1]
-    with urllib.request.urlopen(address, timeout=10) as answer:
-        assert answer.status == 200
+    assert httpx.get(address, timeout=10, follow_redirects=True).status_code == 200
 
 
 def test_what_it_keeps_is_closed_to_others(stack):

@@ -30,30 +30,26 @@ BILL_FILE = attachment("estimate.pdf", "application/pdf")
 FILES = {LETTER_FILE.blob: {"read_document": read_result(LETTER)}, BILL_FILE.blob: {"read_document": read_result(BILL)}}
 
 
-def marked(request: ModelRequest, quote: str) -> str:
-    """The mark that stands behind the quotation in what the model was shown."""
-    text = "\n".join(message.text for message in request.messages)
-    after = text[text.index(quote + " [") + len(quote) + 2 :]
-    return after[: after.index("]")]
+UNPROVEN_BILL = BILL.replace("Subtotal £619.00\nVAT 20% £123.80\n", "").replace("Total £742.80", "Sum of all £742.80")
 
 
 def letter_answer(request: ModelRequest, **changes: Any) -> dict[str, Any]:
+    """An answer to exactly what was asked; where several words can be chosen, those of the plain letter."""
+    assert request.schema is not None
     usual = {
+        "what_happened": "A dent was found in the driver's door of the parked car.",
         "claim_kind": "car",
-        "what_happened": request.schema["properties"]["what_happened"]["enum"][0] if request.schema else "none",
-        "incident_date": marked(request, "14 October 2026"),
+        "incident_date": "14 October 2026",
         "somebody_hurt": False,
         "number_of_claims": 1,
-        "claimant": "N1",
-        "policy_number": "P1",
-        "claimed_amount": "A1",
-        "account": "B1",
+        "claimed_amount": "£742.80",
+        **changes,
     }
-    return {**usual, **changes}
+    return {name: usual[name] for name in request.schema["required"]}
 
 
 def bill_answer(request: ModelRequest) -> dict[str, Any]:
-    return {"kind": "estimate", "total_to_pay": marked(request, "Total £742.80")}
+    return {"total_to_pay": "£742.80"}
 
 
 PROMPTS = PromptLibrary()
@@ -145,17 +141,36 @@ async def test_doubts_of_the_text_recognition_lower_the_confidence() -> None:
 
 
 async def test_an_answer_of_none_leaves_the_fact_out() -> None:
-    agent = extractor(plain_model(incident_date="none", account="none"))
+    agent = extractor(plain_model(incident_date="none", claimed_amount="none"))
     found = await conclude(agent, situation(agent, attachments=(LETTER_FILE, BILL_FILE)), MemoryTools({}, FILES))
-    assert not {"incident_date", "payee_account"} & set(values(found))
+    assert not {"incident_date", "claimed_amount"} & set(values(found))
 
 
-async def test_a_name_that_stands_nowhere_is_left_out() -> None:
-    agent = extractor(ScriptedModel({"read_letter": [{"claim_kind": "car", "claimant": "Somebody Else"}]}))
+async def test_what_the_text_does_not_hold_is_not_asked_for() -> None:
+    model = plain_model()
     text = read_result("the car was hit by a branch during the storm last night and the roof is bent")
+    agent = extractor(model)
     tools = MemoryTools({}, {LETTER_FILE.blob: {"read_document": text}})
     found = await conclude(agent, situation(agent, attachments=(LETTER_FILE,)), tools)
-    assert "claimant_name" not in values(found)
+    assert model.requests[0].schema is not None
+    assert not {"incident_date", "claimed_amount", "policy_number"} & set(model.requests[0].schema["required"])
+    assert not {"incident_date", "claimed_amount", "policy_number", "claimant_name"} & set(values(found))
+
+
+async def test_of_two_accounts_the_model_chooses() -> None:
+    two = LETTER + "\nMy other account is sort code 99-12-04, account 66600013.\n"
+    tools = MemoryTools({}, {**FILES, LETTER_FILE.blob: {"read_document": read_result(two)}})
+    agent = extractor(plain_model(account="20-45-11, account 60317752"))
+    found = await conclude(agent, situation(agent, attachments=(LETTER_FILE, BILL_FILE)), tools)
+    assert values(found)["payee_account"] == "20-45-11 60317752"
+
+
+async def test_the_summary_points_at_the_sentence_it_comes_from() -> None:
+    agent = extractor(plain_model())
+    found = await conclude(agent, situation(agent, attachments=(LETTER_FILE, BILL_FILE)), MemoryTools({}, FILES))
+    summary = next(fact for fact in found.facts if fact.name == "incident_summary")
+    assert summary.source.span is not None
+    assert "there was a dent in the\ndriver's door" in summary.source.span.quote
 
 
 async def test_words_of_injury_count_even_when_the_model_overlooks_them() -> None:
@@ -168,15 +183,35 @@ async def test_words_of_injury_count_even_when_the_model_overlooks_them() -> Non
     assert fact.confidence == 0.5
 
 
-async def test_a_bill_whose_total_the_model_mistakes_is_read_by_its_lines() -> None:
-    answers = {"read_letter": letter_answer, "read_bill": lambda request: {"kind": "estimate", "total_to_pay": "A1"}}
-    agent = extractor(ScriptedModel(answers))
+async def test_a_bill_that_proves_its_total_is_not_asked_about() -> None:
+    model = ScriptedModel({"read_letter": letter_answer})
+    agent = extractor(model)
     found = await conclude(agent, situation(agent, attachments=(LETTER_FILE, BILL_FILE)), MemoryTools({}, FILES))
+    assert [request.purpose for request in model.requests] == ["read_letter"]
     assert values(found)["estimate_total"] == Decimal("742.80")
 
 
+async def test_the_model_chooses_the_total_of_a_bill_that_does_not_prove_it() -> None:
+    agent = extractor(plain_model(probability=0.8))
+    tools = MemoryTools({}, {**FILES, BILL_FILE.blob: {"read_document": read_result(UNPROVEN_BILL)}})
+    found = await conclude(agent, situation(agent, attachments=(LETTER_FILE, BILL_FILE)), tools)
+    fact = next(fact for fact in found.facts if fact.name == "estimate_total")
+    assert fact.value == Decimal("742.80")
+    assert fact.confidence == pytest.approx(0.8, abs=0.001)
+
+
+async def test_a_total_on_which_line_and_model_disagree_is_unsure() -> None:
+    answers = {"read_letter": letter_answer, "read_bill": lambda request: {"total_to_pay": "£379.00"}}
+    agent = extractor(ScriptedModel(answers))
+    labelled = UNPROVEN_BILL.replace("Sum of all", "Total")
+    tools = MemoryTools({}, {**FILES, BILL_FILE.blob: {"read_document": read_result(labelled)}})
+    found = await conclude(agent, situation(agent, attachments=(LETTER_FILE, BILL_FILE)), tools)
+    fact = next(fact for fact in found.facts if fact.name == "estimate_total")
+    assert (fact.value, fact.confidence) == (Decimal("742.80"), 0.5)
+
+
 async def test_sums_that_differ_between_letter_and_bill_are_flagged() -> None:
-    agent = extractor(plain_model())
+    agent = extractor(plain_model(claimed_amount="£900.00"))
     other = read_result(LETTER.replace("£742.80", "£900.00"))
     tools = MemoryTools({}, {**FILES, LETTER_FILE.blob: {"read_document": other}})
     found = await conclude(agent, situation(agent, attachments=(LETTER_FILE, BILL_FILE)), tools)

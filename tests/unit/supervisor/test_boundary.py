@@ -35,7 +35,7 @@ def test_the_limit_for_automation_is_exact() -> None:
         ({"photo_duplicate": True}, BoundaryLevel.HUMAN_ONLY),
         ({"policy_status": "lapsed"}, BoundaryLevel.HUMAN_ONLY),
         ({"covered": False}, BoundaryLevel.HUMAN_ONLY),
-        ({"supporting_document": False, "estimate_total": None}, BoundaryLevel.ASSIST),
+        ({"prior_claims": 3}, BoundaryLevel.ASSIST),
         ({"claims_count": None}, BoundaryLevel.ASSIST),
         ({"injury_reported": None}, BoundaryLevel.ASSIST),
     ],
@@ -55,6 +55,10 @@ def test_what_needs_a_person_gets_one(changes: dict[str, object], expected: Boun
 )
 def test_a_check_that_does_not_pass_brings_a_person_in(check: str, verdict: Verdict, expected: BoundaryLevel) -> None:
     assert level([finding(check, verdict)]) is expected
+
+
+def test_asking_for_what_is_missing_needs_nobody() -> None:
+    assert level(supporting_document=False, estimate_total=None) is BoundaryLevel.AUTOMATE
 
 
 def test_one_unsure_fact_brings_a_person_in() -> None:

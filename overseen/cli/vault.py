@@ -1,0 +1,49 @@
+"""`overseen vault`: what Overseen needs of a Vault that someone else runs, and whether it is there."""
+
+import asyncio
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from overseen.secrets.connect import broker_vault
+from overseen.secrets.secret import Secret
+from overseen.secrets.vault_check import Deviation, check_vault, policy_text
+from overseen.settings import load_settings
+from overseen.stack.vault_layout import LAYOUT
+
+app = typer.Typer(no_args_is_help=True, help="Policies and roles that Overseen needs in Vault.")
+
+
+@app.command("policy")
+def policy() -> None:
+    """Print the minimal policies and roles, as an administrator of Vault would type them."""
+    typer.echo(policy_text(LAYOUT))
+
+
+@app.command("check")
+def check(
+    token: Annotated[
+        str, typer.Option(envvar="VAULT_TOKEN", prompt="Token of an administrator", hide_input=True, show_envvar=True)
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
+) -> None:
+    """Say what is missing in Vault or wider than needed. Ends with 1 when something is."""
+
+    async def compare() -> list[Deviation]:
+        vault = broker_vault(load_settings().vault)
+        try:
+            return await check_vault(vault, Secret(token), LAYOUT)
+        finally:
+            await vault.close()
+
+    found = asyncio.run(compare())
+    if as_json:
+        typer.echo(json.dumps({"deviations": [asdict(deviation) for deviation in found]}, indent=2))
+    else:
+        for deviation in found:
+            typer.echo(f"{deviation.problem:<10} {deviation.what}: {deviation.detail}")
+        typer.echo("All as it should be." if not found else f"{len(found)} things to mend.")
+    if found:
+        raise typer.Exit(1)

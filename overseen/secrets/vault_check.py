@@ -1,0 +1,143 @@
+"""What Overseen needs to find in a Vault that someone else runs: printed as text, and compared with what is there."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from overseen.secrets.errors import VaultRefused
+from overseen.secrets.secret import Secret
+from overseen.secrets.vault_client import VaultClient
+from overseen.stack.vault_layout import PROVISIONER, GrantKind, GrantLayout, VaultLayout
+
+_PATH = re.compile(r'path\s+"([^"]+)"\s*\{([^}]*)\}')
+_CAPABILITIES = re.compile(r"capabilities\s*=\s*\[([^\]]*)\]")
+_NOT_FOUND = 404
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deviation:
+    """One thing that is not as it should be. `problem` is missing, too_wide, too_narrow or different."""
+
+    what: str
+    problem: str
+    detail: str
+
+
+def policy_text(layout: VaultLayout) -> str:
+    """Policies, token roles and AppRoles of a layout, as an administrator of Vault would type them."""
+    parts: list[str] = []
+    for name, policy in _policies(layout).items():
+        parts.append(f"bao policy write {name} - <<'EOF'\n{policy}EOF\n")
+    for path, fields in _roles(layout).items():
+        words = " ".join(f"{name}={_word(value)}" for name, value in fields.items())
+        parts.append(f"bao write {path} {words}\n")
+    for agent in layout.agents:
+        parts.append(f"bao write identity/entity/name/agent-{agent} metadata=agent={agent}\n")
+    return "\n".join(parts)
+
+
+async def check_vault(vault: VaultClient, token: Secret, layout: VaultLayout) -> list[Deviation]:
+    """Compare a Vault with the layout, as an administrator whose `token` may read policies and roles.
+
+    Raises VaultRefused when it may not, and VaultUnavailable.
+    """
+    found: list[Deviation] = []
+    for name, wanted in _policies(layout).items():
+        there = await _read(vault, f"sys/policies/acl/{name}", token)
+        found += _compare_policy(name, wanted, None if there is None else str(there.get("policy", "")))
+    for path, fields in _roles(layout).items():
+        found += _compare_role(path, fields, await _read(vault, path, token))
+    for grant in layout.grants:
+        if grant.kind is GrantKind.DATABASE:
+            path = f"database/roles/{grant.name}"
+            if await _read(vault, path, token) is None:
+                found.append(Deviation(what=path, problem="missing", detail="No such database role."))
+    for agent in layout.agents:
+        path = f"identity/entity/name/agent-{agent}"
+        if await _read(vault, path, token) is None:
+            found.append(Deviation(what=path, problem="missing", detail="The agent cannot be shut off in Vault."))
+    return found
+
+
+def _policies(layout: VaultLayout) -> dict[str, str]:
+    """Without the provisioner's, which only the embedded server has."""
+    return {name: text for name, text in layout.all_policies.items() if name != PROVISIONER}
+
+
+def _roles(layout: VaultLayout) -> dict[str, dict[str, Any]]:
+    roles: dict[str, dict[str, Any]] = {
+        "auth/token/roles/run": {
+            "allowed_policies": ["run"],
+            "orphan": True,
+            "renewable": False,
+            "token_no_default_policy": True,
+            "token_type": "service",
+            "token_explicit_max_ttl": layout.run_seconds,
+        }
+    }
+    roles |= {f"auth/token/roles/call-{grant.name}": _call_role(layout, grant) for grant in layout.grants}
+    return roles
+
+
+def _call_role(layout: VaultLayout, grant: GrantLayout) -> dict[str, Any]:
+    return {
+        "allowed_policies": [f"grant-{grant.name}"],
+        "allowed_entity_aliases": ["agent-*"],
+        "orphan": False,
+        "renewable": False,
+        "token_no_default_policy": True,
+        "token_type": "service",
+        "token_explicit_max_ttl": layout.call_seconds,
+        "token_num_uses": grant.uses,
+    }
+
+
+def _word(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(str(part) for part in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+async def _read(vault: VaultClient, path: str, token: Secret) -> dict[str, Any] | None:
+    try:
+        return dict((await vault.read(path, token=token))["data"])
+    except VaultRefused as refused:
+        if refused.context.get("status") == _NOT_FOUND:
+            return None
+        raise
+
+
+def _capabilities(policy: str) -> dict[str, frozenset[str]]:
+    """What a policy allows by path."""
+    allowed: dict[str, frozenset[str]] = {}
+    for path, body in _PATH.findall(policy):
+        listed = _CAPABILITIES.search(body)
+        words = re.findall(r'"([^"]+)"', listed[1]) if listed else []
+        allowed[path] = allowed.get(path, frozenset()) | frozenset(words)
+    return allowed
+
+
+def _compare_policy(name: str, wanted: str, there: str | None) -> list[Deviation]:
+    what = f"policy {name}"
+    if there is None:
+        return [Deviation(what=what, problem="missing", detail="No such policy.")]
+    should, does = _capabilities(wanted), _capabilities(there)
+    found: list[Deviation] = []
+    for path in sorted(should.keys() | does.keys()):
+        more = does.get(path, frozenset()) - should.get(path, frozenset())
+        less = should.get(path, frozenset()) - does.get(path, frozenset())
+        if more:
+            found.append(Deviation(what=what, problem="too_wide", detail=f"{path}: {', '.join(sorted(more))}"))
+        if less:
+            found.append(Deviation(what=what, problem="too_narrow", detail=f"{path}: {', '.join(sorted(less))}"))
+    return found
+
+
+def _compare_role(path: str, wanted: dict[str, Any], there: dict[str, Any] | None) -> list[Deviation]:
+    if there is None:
+        return [Deviation(what=path, problem="missing", detail="No such role.")]
+    return [
+        Deviation(what=path, problem="different", detail=f"{name} is {there.get(name)}, should be {value}")
+        for name, value in wanted.items()
+        if there.get(name) != value
+    ]

@@ -1,0 +1,82 @@
+"""`overseen leases` on a real house."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from overseen.cli import leases
+from overseen.secrets.broker import LeaseBroker
+from overseen.settings import Settings
+from tests.contract.secrets.conftest import READ, make_call
+
+
+@pytest.fixture(autouse=True)
+def _house(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "load_settings", lambda: settings)
+
+
+async def overseen(*words: str) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, leases.app, list(words))
+
+
+async def answer(*words: str) -> Any:
+    result = await overseen(*words, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+async def test_leases_are_listed_with_their_state(broker: LeaseBroker) -> None:
+    call = make_call()
+    async with broker.lease(call, [READ], wall_seconds=30):
+        assert [lease["state"] for lease in (await answer("list"))["leases"]] == ["issued"]
+    listed = await answer("list", "--run", call.run_id)
+    assert [(lease["state"], lease["call_id"]) for lease in listed["leases"]] == [("closed", call.call_id)]
+    assert listed["counters"]["total"] == 1
+    assert (await overseen("list")).exit_code == 0
+
+
+async def test_a_lease_is_shown_beside_vaults_own_records(broker: LeaseBroker) -> None:
+    async with broker.lease(make_call(), [READ], wall_seconds=30) as lease:
+        pass
+    shown = await answer("show", lease.lease_id)
+    assert [moment["what"] for moment in shown["vault"]] == ["token made", "read"]
+    assert lease.accessor in (await overseen("show", lease.lease_id)).output
+
+
+async def test_an_unknown_lease_is_an_error_in_words() -> None:
+    result = await overseen("show", "lease_nowhere", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["error"]["code"] == "not_found"
+
+
+async def test_a_run_is_killed_and_lifted(broker: LeaseBroker) -> None:
+    call = make_call()
+    async with broker.lease(call, [READ], wall_seconds=30):
+        report = await answer("kill", "--run", call.run_id, "--reason", "it misbehaves")
+        assert (report["leases"], report["proven"]) == (1, True)
+    [stop] = (await answer("stops"))["stops"]
+    assert stop["target"] == call.run_id
+    await answer("lift", stop["stop_id"])
+    assert (await answer("stops"))["stops"] == []
+
+
+async def test_everything_is_only_asked_for(broker: LeaseBroker) -> None:
+    asked = await answer("kill", "--everything", "--reason", "fire", "--by", "ann")
+    refused = await overseen("kill", "--confirm", asked["stop_id"], "--by", "ann", "--json")
+    assert refused.exit_code == 1
+    assert (await answer("kill", "--confirm", asked["stop_id"], "--by", "ben"))["proven"]
+
+
+async def test_sweep_and_reconcile_answer_in_json(broker: LeaseBroker) -> None:
+    from datetime import UTC, datetime
+
+    since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    await asyncio.sleep(1.0)
+    async with broker.lease(make_call(), [READ], wall_seconds=30):
+        pass
+    assert (await answer("sweep"))["remaining"] == []
+    assert (await answer("reconcile", "--since", since))["findings"] == []

@@ -1,0 +1,31 @@
+"""A narrower grant is proposed when the figures speak for it."""
+
+from overseen.secrets.least_privilege import propose
+
+
+def proposal(*, leases: int = 100, used: int = 100, longest: float = 1.0, granted: float = 60.0) -> str:
+    return propose(
+        tool="look_up_policy",
+        grant="insurer_read",
+        leases=leases,
+        used=used,
+        longest_seconds=longest,
+        granted_seconds=granted,
+    )
+
+
+def test_a_grant_that_is_never_used_should_go() -> None:
+    assert proposal(used=0).startswith("Take the grant insurer_read away")
+
+
+def test_a_lease_much_longer_than_any_use_should_be_shorter() -> None:
+    assert "live 10 s" in proposal(longest=1.0)
+    assert "live 21 s" in proposal(longest=7.0)
+
+
+def test_a_lease_that_is_about_right_stays() -> None:
+    assert proposal(longest=15.0) == ""
+
+
+def test_nothing_is_proposed_on_few_leases() -> None:
+    assert proposal(leases=5, used=0) == ""
