@@ -2,8 +2,9 @@
 
     python benchmarks/sandbox.py [--calls 30] [--json]
 
-Each round measures all kinds in turn, so that other load on the machine falls on all of them alike. Medians and ratios are
-printed; trust the ratios.
+The bare process runs the very same runner on the very same request, only without walls; the empty one is an interpreter
+that does nothing. Each round measures all kinds in turn, so that other load on the machine falls on all of them alike.
+Medians and ratios are printed; trust the ratios.
 """
 
 import argparse
@@ -21,6 +22,8 @@ import psutil
 
 from overseen.blocking import run_blocking
 from overseen.tools.sandbox import BubblewrapBackend, SandboxJob, SandboxProfile
+from overseen.tools.sandbox.frames import encode_frame
+from overseen.tools.sandbox.runtime import make_runtime
 
 ENTRY = "overseen.tools.sandbox.script:run"
 REQUEST = {"code": "result = sum(arguments['amounts'])", "arguments": {"amounts": list(range(20))}}
@@ -28,13 +31,31 @@ COLD = SandboxProfile()
 WARM = SandboxProfile(prewarmed=2)
 
 
-def bare_process() -> None:
-    """The least a call in a process of its own can cost: the same interpreter, the same small sum."""
-    subprocess.run([sys.executable, "-I", "-S", "-c", "print(sum(range(20)))"], check=True, stdout=subprocess.DEVNULL)
+def empty_process() -> None:
+    """The least any process of this interpreter can cost."""
+    subprocess.run([sys.executable, "-I", "-S", "-c", "pass"], check=True)
 
 
-async def bare() -> None:
-    await run_blocking(bare_process)
+def bare_process(code: Path) -> None:
+    """The same runner, entry and request as in the sandbox, in a process without walls."""
+    options = {"import_paths": [str(code)], "work": tempfile.gettempdir(), "doors": "", "tasks": 0, "warm_imports": []}
+    header = {"entry": ENTRY, "request": REQUEST, "cpu_seconds": 10, "output_bytes": 1 << 20}
+    subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            str(code / "overseen/tools/sandbox/runner.py"),
+            json.dumps({**options, "announce": False}),
+        ],
+        input=b"".join(encode_frame(header, {})),
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+async def empty() -> None:
+    await run_blocking(empty_process)
 
 
 async def milliseconds(action: Callable[[], Awaitable[object]]) -> float:
@@ -48,10 +69,12 @@ async def call(backend: BubblewrapBackend, profile: SandboxProfile) -> None:
     assert result.value == 190
 
 
-async def latencies(backend: BubblewrapBackend, calls: int) -> dict[str, list[float]]:
-    seen: dict[str, list[float]] = {"bare process": [], "sandbox cold": [], "sandbox prewarmed": []}
+async def latencies(backend: BubblewrapBackend, code: Path, calls: int) -> dict[str, list[float]]:
+    kinds = ("empty process", "bare process", "sandbox cold", "sandbox prewarmed")
+    seen: dict[str, list[float]] = {kind: [] for kind in kinds}
     for _ in range(calls):
-        seen["bare process"].append(await milliseconds(bare))
+        seen["empty process"].append(await milliseconds(empty))
+        seen["bare process"].append(await milliseconds(lambda: run_blocking(bare_process, code)))
         seen["sandbox cold"].append(await milliseconds(lambda: call(backend, COLD)))
         await backend.prepare(ENTRY, WARM)
         seen["sandbox prewarmed"].append(await milliseconds(lambda: call(backend, WARM)))
@@ -84,6 +107,7 @@ def report(seen: dict[str, list[float]], rates: dict[int, float], idle_bytes: fl
         "median_ms": {name: round(value, 2) for name, value in medians.items()},
         "min_ms": {name: round(min(values), 2) for name, values in seen.items()},
         "ratio_cold_to_bare": round(medians["sandbox cold"] / medians["bare process"], 2),
+        "ratio_cold_to_empty": round(medians["sandbox cold"] / medians["empty process"], 2),
         "ratio_prewarmed_to_bare": round(medians["sandbox prewarmed"] / medians["bare process"], 2),
         "cold_calls_per_second": {str(at_once): round(rate, 1) for at_once, rate in rates.items()},
         "idle_worker_mb": round(idle_bytes / 1e6, 1),
@@ -100,7 +124,8 @@ async def main() -> None:
         folder = options.folder or Path(fresh)
         backend = BubblewrapBackend(folder)
         await backend.capabilities()
-        seen = await latencies(backend, options.calls)
+        runtime = await run_blocking(make_runtime, folder)
+        seen = await latencies(backend, runtime.folder / runtime.code, options.calls)
         idle_bytes = await idle_worker_bytes(backend)
         await backend.close()
         rates = {at_once: await throughput(folder, at_once, max(16, at_once * 2)) for at_once in (1, 8, 32)}

@@ -123,6 +123,7 @@ class SandboxSettings(_Concern):
     backend: str = Field(default="bubblewrap", description="OVERSEEN_SANDBOX")
     e2b_api_key: SecretStr | None = Field(default=None, description="E2B_API_KEY")
     concurrency: int = 4
+    folder: Path | None = Field(default=None, description="OVERSEEN_SANDBOX_FOLDER: default `sandbox` in the data folder")
 
 
 class WorkerSettings(_Concern):
@@ -153,6 +154,11 @@ class Settings(_Concern):
         return self.home / "keys"
 
     @property
+    def sandbox_folder(self) -> Path:
+        """Where the sandbox keeps its copy of the interpreter; installations on one machine may share it."""
+        return self.sandbox.folder or self.home / "sandbox"
+
+    @property
     def logs_folder(self) -> Path:
         """Where processes started by `overseen up` write their logs."""
         return self.home / "logs"
@@ -180,6 +186,7 @@ _ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "OVERSEEN_WEB_PORT": ("web", "port"),
     "OVERSEEN_BASE_URL": ("web", "base_url"),
     "OVERSEEN_SANDBOX": ("sandbox", "backend"),
+    "OVERSEEN_SANDBOX_FOLDER": ("sandbox", "folder"),
     "E2B_API_KEY": ("sandbox", "e2b_api_key"),
     "OVERSEEN_REGION": ("worker", "region"),
     "OVERSEEN_MODEL_FILE": ("model_file",),

@@ -23,7 +23,7 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from overseen.errors import Unavailable
-from overseen.settings import DatabaseSettings, ResourceSettings, Settings, VaultSettings
+from overseen.settings import DatabaseSettings, ResourceSettings, SandboxSettings, Settings, VaultSettings
 from overseen.stack.openbao import EmbeddedOpenBao
 from overseen.stack.postgres import EmbeddedPostgres
 from overseen.stack.postgres_layout import (
@@ -184,12 +184,21 @@ def home(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def sandbox_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One sandbox folder for the session: copying the interpreter into a new one takes seconds."""
+    return tmp_path_factory.mktemp("sandbox")
+
+
 @pytest.fixture
-def settings(home: Path, database_url: str, openbao_server: RunningOpenBao, insurer: Insurer) -> Settings:
+def settings(
+    home: Path, database_url: str, openbao_server: RunningOpenBao, insurer: Insurer, sandbox_folder: Path
+) -> Settings:
     """Settings of a process that works on the session's servers, in a data folder of its own."""
     return Settings(
         home=home,
         database=DatabaseSettings.model_validate({"url": database_url}),
         vault=openbao_server.settings,
         resources={"insurer": insurer.resource},
+        sandbox=SandboxSettings(folder=sandbox_folder),
     )

@@ -23,7 +23,7 @@ from overseen.graphs.services import RunServices
 from overseen.graphs.supervisor_graph import build_supervisor_graph
 from overseen.guardrails.suite import standard_suite
 from overseen.journal import Journal
-from overseen.models.gateway import build_model_gateway
+from overseen.models.gateway import ModelGateway, build_model_gateway
 from overseen.models.routes import build_routes
 from overseen.models.types import ModelRoute
 from overseen.prompts import PromptLibrary
@@ -44,6 +44,7 @@ from overseen.tools.gateway.build import GatewayParts, build_gateway
 from overseen.tools.registry import load_registry
 from overseen.tools.sandbox import BubblewrapBackend
 from overseen.tools.types import ToolPort
+from overseen.tracing import Tracer
 from overseen.tracing.provider import build_tracer
 
 
@@ -62,6 +63,21 @@ class WorkerHouse:
     liveness: WorkerLiveness
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Ground:
+    """What every other part stands on."""
+
+    settings: Settings
+    worker_id: str
+    stack: AsyncExitStack
+    database: Database
+    blobs: PostgresBlobStore
+    journal: Journal
+    cases: CaseFiles
+    rules: PlaybookRules
+    tracer: Tracer
+
+
 @asynccontextmanager
 async def compose_worker(
     settings: Settings, worker_id: str, *, routes: Sequence[ModelRoute] | None = None
@@ -72,105 +88,128 @@ async def compose_worker(
     settings lack.
     """
     async with AsyncExitStack() as stack:
-        database = Database(settings.database.sqlalchemy_url, pool_size=settings.database.pool_size)
-        stack.push_async_callback(database.close)
-        blobs = PostgresBlobStore(database, load_blob_key(settings.keys_folder))
-        journal = Journal(database)
-        liveness = WorkerLiveness(database)
-        cases = CaseFiles(database=database, blobs=blobs, journal=journal, worker_id=worker_id)
-        rules = PlaybookRules(cases)
-
-        tracer = build_tracer(settings)
-        stack.push_async_callback(tracer.close)
+        ground = _ground(settings, worker_id, stack)
         models = build_model_gateway(
-            build_routes(settings, blobs) if routes is None else routes,
-            database=database,
-            journal=journal,
-            blobs=blobs,
-            tracer=tracer,
-            budgets=PlaybookModelBudgets(rules),
+            build_routes(settings, ground.blobs) if routes is None else routes,
+            database=ground.database,
+            journal=ground.journal,
+            blobs=ground.blobs,
+            tracer=ground.tracer,
+            budgets=PlaybookModelBudgets(ground.rules),
         )
         stack.push_async_callback(models.close)
-
         vault = broker_vault(settings.vault)
         stack.push_async_callback(vault.close)
         broker = LeaseBroker(
-            database=database,
-            journal=journal,
+            database=ground.database,
+            journal=ground.journal,
             vault=vault,
             source=VaultCredentials(vault, settings.resources),
             worker_id=worker_id,
             region=settings.worker.region,
         )
         stack.push_async_callback(broker.drain)
-        killswitch = killswitch_vault(settings.vault)
-        stack.push_async_callback(killswitch.close)
-        sweeper = Sweeper(
-            database=database,
-            journal=journal,
-            source=VaultCredentials(killswitch, settings.resources),
-            search=VaultSearch(killswitch),
-            liveness=liveness,
-            resources=settings.resources,
-        )
-        signer = HeadSigner(vault)
-
-        registry = load_registry()
-        backend = BubblewrapBackend(settings.home / "sandbox", concurrency=settings.sandbox.concurrency)
-        stack.push_async_callback(backend.close)
-        tools = build_gateway(
-            GatewayParts(
-                database=database,
-                journal=journal,
-                blobs=blobs,
-                registry=registry,
-                rules=rules,
-                plan_lock=rules,
-                stop_switch=GatewayStops(Stops(database)),
-                broker=broker,
-                backend=backend,
-                doors=CallDoors(backend.doors_folder),
-                tracer=GatewayTracer(tracer),
-            )
-        )
-
+        liveness = WorkerLiveness(ground.database)
+        tools = _tools(ground, broker)
         prompts = PromptLibrary()
-        guardrails = standard_suite()
-        agents = (
-            Extractor(models=models, prompts=prompts, blobs=blobs, guardrails=guardrails),
-            VisionChecker(models, prompts, guardrails, vision=models.sees_images),
-            PolicyLookup(models, prompts, guardrails),
-        )
-        services = RunServices(
-            cases=cases,
-            tools=tools,
-            agents={agent.name: agent for agent in agents},
-            planner=Planner(models, prompts),
-            explainer=Explainer(models, prompts),
-            checks=OutgoingChecks(guardrails),
-            signer=signer,
-        )
-        pool = await stack.enter_async_context(_checkpoint_pool(settings))
+        signer = HeadSigner(vault)
         runner = RunRunner(
-            graph=build_supervisor_graph(services),
-            pool=pool,
-            cases=cases,
-            failures=RunFailures(cases, signer),
-            tracer=tracer,
+            graph=build_supervisor_graph(_services(ground, models, prompts, (tools, signer))),
+            pool=await stack.enter_async_context(_checkpoint_pool(settings)),
+            cases=ground.cases,
+            failures=RunFailures(ground.cases, signer),
+            tracer=ground.tracer,
             leases=broker,
             worker_id=worker_id,
         )
         yield WorkerHouse(
-            database=database,
-            blobs=blobs,
-            journal=journal,
+            database=ground.database,
+            blobs=ground.blobs,
+            journal=ground.journal,
             runner=runner,
-            answering=QuestionAnswering(cases, Answerer(models, prompts)),
-            sweeper=sweeper,
+            answering=QuestionAnswering(ground.cases, Answerer(models, prompts)),
+            sweeper=_sweeper(ground, liveness),
             broker=broker,
             tools=tools,
             liveness=liveness,
         )
+
+
+def _ground(settings: Settings, worker_id: str, stack: AsyncExitStack) -> _Ground:
+    database = Database(settings.database.sqlalchemy_url, pool_size=settings.database.pool_size)
+    stack.push_async_callback(database.close)
+    blobs = PostgresBlobStore(database, load_blob_key(settings.keys_folder))
+    journal = Journal(database)
+    cases = CaseFiles(database=database, blobs=blobs, journal=journal, worker_id=worker_id)
+    tracer = build_tracer(settings)
+    stack.push_async_callback(tracer.close)
+    return _Ground(
+        settings=settings,
+        worker_id=worker_id,
+        stack=stack,
+        database=database,
+        blobs=blobs,
+        journal=journal,
+        cases=cases,
+        rules=PlaybookRules(cases),
+        tracer=tracer,
+    )
+
+
+def _tools(ground: _Ground, broker: LeaseBroker) -> ToolPort:
+    settings = ground.settings
+    backend = BubblewrapBackend(settings.sandbox_folder, concurrency=settings.sandbox.concurrency)
+    ground.stack.push_async_callback(backend.close)
+    return build_gateway(
+        GatewayParts(
+            database=ground.database,
+            journal=ground.journal,
+            blobs=ground.blobs,
+            registry=load_registry(),
+            rules=ground.rules,
+            plan_lock=ground.rules,
+            stop_switch=GatewayStops(Stops(ground.database)),
+            broker=broker,
+            backend=backend,
+            doors=CallDoors(backend.doors_folder),
+            tracer=GatewayTracer(ground.tracer),
+        )
+    )
+
+
+def _services(
+    ground: _Ground, models: ModelGateway, prompts: PromptLibrary, acting: tuple[ToolPort, HeadSigner]
+) -> RunServices:
+    tools, signer = acting
+    guardrails = standard_suite()
+    agents = (
+        Extractor(models=models, prompts=prompts, blobs=ground.blobs, guardrails=guardrails),
+        VisionChecker(models, prompts, guardrails, vision=models.sees_images),
+        PolicyLookup(models, prompts, guardrails),
+    )
+    return RunServices(
+        cases=ground.cases,
+        tools=tools,
+        agents={agent.name: agent for agent in agents},
+        planner=Planner(models, prompts),
+        explainer=Explainer(models, prompts),
+        checks=OutgoingChecks(guardrails),
+        signer=signer,
+    )
+
+
+def _sweeper(ground: _Ground, liveness: WorkerLiveness) -> Sweeper:
+    settings = ground.settings
+    killswitch = killswitch_vault(settings.vault)
+    ground.stack.push_async_callback(killswitch.close)
+    return Sweeper(
+        database=ground.database,
+        journal=ground.journal,
+        source=VaultCredentials(killswitch, settings.resources),
+        search=VaultSearch(killswitch),
+        liveness=liveness,
+        resources=settings.resources,
+    )
 
 
 @asynccontextmanager

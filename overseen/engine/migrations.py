@@ -2,8 +2,6 @@
 
 import asyncio
 
-import asyncio
-
 from dbos import DBOS
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 

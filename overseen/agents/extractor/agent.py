@@ -32,6 +32,8 @@ _AGREED = 0.95
 _UNMEASURED = 0.7
 _MOST_BILLS = 4
 _LEAST_WORDS = 3
+_WORD_LENGTH = 3
+_LEAST_PAPER_WORDS = 25
 
 
 class Extractor:
@@ -47,6 +49,7 @@ class Extractor:
             "incident_date",
             "claimant_name",
             "incident_summary",
+            "incident_story",
             "claimed_amount",
             "estimate_total",
             "currency",
@@ -76,21 +79,20 @@ class Extractor:
         maker = FactMaker(situation)
         facts: list[Fact] = []
         findings = [*_reading_findings(plan), *await self._instructions(documents)]
-        claimed: Candidate | None = None
-        if letters:
-            asked = letter_questions(
-                letters, _writing_days(letters, situation), situation.currency, _day_first(situation)
-            )
-            answer = await self._ask_letters(situation, asked)
-            read = LetterFacts(maker, asked, answer)
-            claimed = read.claimed()
-            facts += read.all()
         understood = [
             await self._understand_bill(situation, document, kind, ordinal)
             for ordinal, (document, kind) in enumerate(bills[:_MOST_BILLS])
         ]
-        facts += bill_facts(maker, [bill for bill, _ in understood])
         findings += [finding for _, found in understood for finding in found]
+        claimed: Candidate | None = None
+        if letters:
+            written = _writing_days(letters, documents, situation)
+            asked = letter_questions(letters, written, situation.currency, _day_first(situation))
+            answer = await self._ask_letters(situation, asked)
+            read = LetterFacts(maker, asked, answer, [bill for bill, _ in understood])
+            claimed = read.claimed()
+            facts += read.all()
+        facts += bill_facts(maker, [bill for bill, _ in understood])
         facts.append(currency_fact(maker, [bill for bill, _ in understood], claimed, situation.currency))
         facts += _papers(maker, documents)
         kept, refused = await self._in_source(facts, documents)
@@ -107,7 +109,7 @@ class Extractor:
                 found.append(message_document(text, situation.message_blob))
         for reading in readings:
             document = reading.document()
-            if document is None or len(document.text.split()) < _LEAST_WORDS:
+            if document is None or len(document.text.split()) < _LEAST_WORDS or _shows_no_paper(document):
                 continue
             text_blob = await self._blobs.put(document.text.encode(), "text/plain")
             found.append(replace(document, text_blob=text_blob))
@@ -230,6 +232,12 @@ class Extractor:
         return found
 
 
+def _shows_no_paper(document: Document) -> bool:
+    """Whether a picture that was read is no paper: a number plate or a shop sign is neither letter nor bill."""
+    words = [word for word in document.text.split() if len(word) >= _WORD_LENGTH and word.isalpha()]
+    return document.kind == "photo" and len(words) < _LEAST_PAPER_WORDS and bill_kind(document) is None
+
+
 def _shown(document: Document) -> UntrustedText:
     return UntrustedText(label=document.name, text=document.text[:TEXT_LENGTH].strip())
 
@@ -255,16 +263,18 @@ def _day_first(situation: Situation) -> bool:
     return situation.region != "us"
 
 
-def _writing_days(letters: Sequence[Document], situation: Situation) -> dict[str, date | None]:
-    """When each letter was written; what does not say it borrows the latest day of the others."""
-    own = {letter.name: written_on(letter, _day_first(situation)) for letter in letters}
+def _writing_days(
+    letters: Sequence[Document], documents: Sequence[Document], situation: Situation
+) -> dict[str, date | None]:
+    """When each letter was written; what does not say it borrows the latest day of everything handed in."""
+    own = {document.name: written_on(document, _day_first(situation)) for document in documents}
     latest = max((day for day in own.values() if day is not None), default=None)
-    return {name: day or latest for name, day in own.items()}
+    return {letter.name: own[letter.name] or latest for letter in letters}
 
 
 def _papers(maker: FactMaker, documents: Sequence[Document]) -> list[Fact]:
     """Which pictures turned out to be papers, so that nobody looks for damage on them."""
-    papers = [document for document in documents if document.kind == "photo" and bill_kind(document)]
+    papers = [document for document in documents if document.kind == "photo"]
     if not papers:
         return []
     names = "\n".join(str(document.blob) for document in papers)

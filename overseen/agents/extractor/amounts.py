@@ -12,15 +12,26 @@ _WORDS = {
     "pounds": "GBP", "pound": "GBP", "quid": "GBP", "euros": "EUR", "euro": "EUR", "dollars": "USD", "franken": "CHF",
     "gbp": "GBP", "eur": "EUR", "usd": "USD", "chf": "CHF", "pln": "PLN", "sek": "SEK", "nok": "NOK", "dkk": "DKK",
 }  # fmt: skip
-_NUMBER = r"\d{1,3}(?:[ ,.'\u00a0]\d{3})+(?:[.,]\d{1,2}(?!\d))?|\d+(?:[.,]\d{1,2}(?!\d))?"
+_CENTS = r"(?:[.,]\d{1,2}(?!\d))?"
+_SPACED = rf"\d{{1,3}}(?:[ ,.'\u00a0]\d{{3}})+{_CENTS}|\d+{_CENTS}"
+# In a bill a space parts columns: `1 165,00` is one piece at 165,00.
+_TIGHT = rf"\d{{1,3}}(?:[,.']\d{{3}})+{_CENTS}|\d+{_CENTS}"
 _CODES = "|".join([re.escape(sign) for sign in _SIGNS] + list(_WORDS))
-_MARKED = re.compile(
-    rf"(?:(?P<before>[£€$]|\b(?:gbp|eur|usd|chf|pln)\b)\s?(?P<one>{_NUMBER})(?!\d)(?:\.-|,-)?"
-    rf"|(?<![\d.,])(?P<two>{_NUMBER})(?!\d)(?:,-|\.-)?\s?(?P<after>{_CODES})(?![a-zäöü])(?!\s?\d))",
-    re.IGNORECASE,
-)
+
+
+def _with_currency(number: str) -> re.Pattern[str]:
+    """A number with a sign or code of its currency before or behind it."""
+    return re.compile(
+        rf"(?:(?P<before>[£€$]|\b(?:gbp|eur|usd|chf|pln)\b)\s?(?P<one>{number})(?!\d)(?:\.-|,-)?"
+        rf"|(?<![\d.,])(?P<two>{number})(?!\d)(?:,-|\.-)?\s?(?P<after>{_CODES})(?![a-zäöü])(?!\s?\d))",
+        re.IGNORECASE,
+    )
+
+
+_IN_LETTERS = _with_currency(_SPACED)
+_IN_BILLS = _with_currency(_TIGHT)
 # A bill names its currency once; OCR may lose the pound sign or read it as a letter.
-_BARE = re.compile(r"(?<![\w.,/-])[£ELf€]?\s?(?P<one>\d{1,3}(?:[ ,.]\d{3})*[.,]\d{2})(?![\d%]|[.,/-]\d|\s?%)")
+_BARE = re.compile(r"(?<![\w.,/-])[£ELf€]?\s?(?P<one>\d{1,3}(?:[,.]\d{3})*[.,]\d{2})(?![\d%]|[.,/-]\d|\s?%)")
 
 
 def find_amounts(document: Document, currency: str, bare: bool) -> Iterator[Candidate]:
@@ -31,7 +42,7 @@ def find_amounts(document: Document, currency: str, bare: bool) -> Iterator[Cand
     """
     taken: list[tuple[int, int]] = []
     found: list[Candidate] = []
-    for match in _MARKED.finditer(document.text):
+    for match in (_IN_BILLS if bare else _IN_LETTERS).finditer(document.text):
         sign = (match["before"] or match["after"]).lower()
         number = match["one"] or match["two"]
         found.extend(_candidate(document, match, number, _SIGNS.get(sign) or _WORDS.get(sign)))
@@ -47,7 +58,7 @@ def find_amounts(document: Document, currency: str, bare: bool) -> Iterator[Cand
 def document_currency(document: Document) -> str | None:
     """The currency the document speaks of most, ISO 4217; None when it names none."""
     counts: dict[str, int] = {}
-    for match in _MARKED.finditer(document.text):
+    for match in _IN_LETTERS.finditer(document.text):
         sign = (match["before"] or match["after"]).lower()
         if code := _SIGNS.get(sign) or _WORDS.get(sign):
             counts[code] = counts.get(code, 0) + 1

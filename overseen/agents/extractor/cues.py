@@ -21,7 +21,7 @@ _COMMON_WORDS = {
 _WORDS_BY_LANGUAGE = {code: frozenset(words.split()) for code, words in _COMMON_WORDS.items()}
 
 _INJURY = re.compile(
-    r"\b(injur\w+|whiplash|hospital\w*|ambulance|concuss\w*|fractur\w*|bruis\w*|bleed\w*|bled|stitches|paramedic\w*|a&e"
+    r"\b(injur\w+|whiplash|(?:to|in|from)\s+(?:the\s+)?hospital\b|ambulance|concuss\w*|fractur\w*|bruis\w*|bleed\w*|bled|stitches|paramedic\w*|a&e"
     r"|sprain\w*|unconscious|physio\w*"
     r"|(?:got|was|were|is|been|nobody|no one|noone|anyone|anybody)\s+(?:\w+\s+)?hurt|broken?\s+(?:my|his|her)\s+(?:\w+\s+)?"
     r"(?:wrist|arm|leg|neck|back|ribs?|collarbone|nose|ankle|shoulder|knee|finger|hand|foot|toe|tooth|jaw)"
@@ -38,6 +38,12 @@ _DENIAL = re.compile(
 )
 _CLAUSE_LENGTH = 80
 _LEAST_SHARED = 3
+_LEAST_TELLING = 6
+_NO_STORY = re.compile(
+    r"\b(?:sort code|account|iban|konto\w*|cuenta|regards|sincerely|faithfully|attach\w*|enclos\w*|estimate\w*|quot\w+|invoice"
+    r"|please pay|e-mail|mobile|subject:)",
+    re.IGNORECASE,
+)
 _OTHER_CLAUSE = re.compile(r"\b(?:and|but|though|aber|und)\b|;|,\s*(?:my|i|his|her|the|she|he|we)\b", re.IGNORECASE)
 _DENIAL_AFTER = re.compile(r"[^.!?,;]{0,40}\b(?:niemand|nobody|personne|nadie|nessuno|nikt)\b", re.IGNORECASE)
 _DENIAL_WITHIN = re.compile(r"^(nobody|no one|noone|anyone|anybody)", re.IGNORECASE)
@@ -144,6 +150,24 @@ def sentences(text: str) -> Sequence[Span]:
         found.append(Span(start=begin, end=begin + len(quote), quote=quote))
         start = None
     return found
+
+
+def story(document: Document, limit: int) -> str:
+    """The sentences that tell what happened, in order: without greetings, addresses, sums and accounts."""
+    told: list[str] = []
+    for span in sentences(document.text):
+        sentence = " ".join(span.quote.split())
+        if len(sentence.split()) >= _LEAST_TELLING and not _NO_STORY.search(sentence):
+            told.append(sentence)
+    return " ".join(told)[:limit].rsplit(" ", 1)[0] if told else ""
+
+
+def looks_alone(document: Document, span: Span) -> bool:
+    """Whether the span has its line to itself, as the date of a letter has."""
+    start = document.text.rfind("\n", 0, span.start) + 1
+    end = document.text.find("\n", span.end)
+    rest = document.text[start : span.start] + document.text[span.end : end if end >= 0 else None]
+    return len(re.findall(r"\w{2,}", rest)) <= _LEAST_SHARED
 
 
 def nearest_sentence(documents: Sequence[Document], text: str) -> tuple[Document, Span] | None:

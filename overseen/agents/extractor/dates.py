@@ -1,13 +1,14 @@
 """Dates in running text: written out, in digits, or told from the day of writing ("yesterday", "on Saturday")."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from email.utils import parsedate_to_datetime
 
 from overseen.agents.documents import Document
 from overseen.agents.extractor.candidates import Candidate, span_of
+from overseen.agents.extractor.cues import looks_alone
 
 _MONTHS = {
     1: "january januar jänner janvier enero gennaio januari stycznia styczeń janeiro jan janv ene gen",
@@ -45,7 +46,9 @@ _YEAR = r"(?:[\s,]{1,3}(?:de\s+|del\s+)?(?P<year>(?:19|20)\d{2})\b)?"
 _DAY_MONTH = re.compile(
     rf"\b(?P<day>\d{{1,2}})\s?(?:st|nd|rd|th|\.|er|º)?\s?(?:of\s+|de\s+)?{_MONTH}{_YEAR}", re.IGNORECASE
 )
-_MONTH_DAY = re.compile(rf"\b{_MONTH}\s(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b(?!\s?[:.]\d){_YEAR}", re.IGNORECASE)
+_MONTH_DAY = re.compile(
+    rf"\b{_MONTH}\s(?:the\s)?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b(?!\s?[:.]\d){_YEAR}", re.IGNORECASE
+)
 _ISO = re.compile(r"(?<![\d-])(?P<year>(?:19|20)\d{2})-(?P<month>\d{2})-(?P<day>\d{2})(?![\d-])")
 _DIGITS = re.compile(
     r"(?<![\d/.,-])(?P<one>\d{1,2})(?P<mark>[/.-])(?P<two>\d{1,2})(?P=mark)(?P<year>(?:19|20)?\d{2})(?![\d/-])(?!\.\d)"
@@ -58,6 +61,13 @@ _WEEKDAY = re.compile(
     + r")\b(?!,?\s+(?:the\s+|den\s+|dem\s+|le\s+)?\d)",  # a written-out date follows and says it better
     re.IGNORECASE,
 )
+_LOOK_BACK = 90
+_SOMETHING_ELSE = re.compile(
+    r"\b(?:bought|purchased|repaired|mended|fitted|replaced|ordered|dated|estimate|invoice|quotation|receipt|renewed|since|insured"
+    r"|gekauft|repariert|comprad\w+|reparad\w+)\b",
+    re.IGNORECASE,
+)
+_AHEAD = timedelta(days=45)
 _UNSURE_YEAR = 0.97
 _UNSURE_DAY = 0.9
 _HEADER_LENGTH = 2000
@@ -76,7 +86,8 @@ def find_dates(document: Document, written_on: date | None, day_first: bool) -> 
     """Every date of the document in reading order.
 
     `written_on` is the day the text was written: it lends its year to dates without one and anchors "yesterday";
-    without it such dates are left out rather than guessed. `day_first` decides 03/10/2026 (slashes and hyphens only).
+    without it such dates are left out rather than guessed. The day of writing may itself be a guess (the latest day the
+    text names), so a day without a year may lie a few weeks behind it. `day_first` decides 03/10/2026 (slashes and hyphens only).
     """
     header = _HEADER_DATE.search(document.text[:_HEADER_LENGTH]) if document.metadata.get("date") else None
     for found in _without_overlaps(_all(document.text, written_on, day_first)):
@@ -138,7 +149,7 @@ def _dated(match: re.Match[str], year: str | None, month: int, day: int, anchor:
         found = date(full, month, day)
     except ValueError:
         return
-    if year is None and anchor is not None and found > anchor:
+    if year is None and anchor is not None and found > anchor + _AHEAD:
         found = found.replace(year=found.year - 1) if (month, day) != (2, 29) else found
     yield _Found(start=match.start(), end=match.end(), day=found, certainty=certainty)
 
@@ -150,3 +161,19 @@ def _without_overlaps(found: Iterable[_Found]) -> list[_Found]:
         if all(item.end <= other.start or item.start >= other.end for other in kept):
             kept.append(item)
     return sorted(kept, key=lambda one: one.start)
+
+
+def likely_incident(candidates: Sequence[Candidate]) -> Candidate | None:
+    """The day code would take for the incident's: the earliest that neither heads a letter nor dates something else.
+
+    Only a second opinion: which day it is, the model says.
+    """
+    told = [
+        item for item in candidates if not looks_alone(item.document, item.span) and not _dates_something_else(item)
+    ]
+    return min(told, key=lambda item: str(item.value), default=None)
+
+
+def _dates_something_else(item: Candidate) -> bool:
+    before = item.document.text[max(0, item.span.start - _LOOK_BACK) : item.span.start]
+    return bool(_SOMETHING_ELSE.search(re.split(r"[.!?]\s|\n\s*\n", before)[-1]))

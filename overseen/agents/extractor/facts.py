@@ -15,6 +15,7 @@ from overseen.agents.extractor.cues import (
     nearest_sentence,
     second_claim_cue,
 )
+from overseen.agents.extractor.dates import likely_incident
 from overseen.agents.extractor.questions import LetterQuestions
 from overseen.agents.facts import FactMaker
 from overseen.domain.facts import Fact, Source, Span, Trust
@@ -24,8 +25,11 @@ from overseen.models.types import ModelAnswer
 _KIND_BY_PREFIX = {"CAR": "car", "HOM": "home", "TRV": "travel"}
 _UNDISPUTED = 0.99
 """Confidence of a value that is the only one of its shape, or that two ways of looking agree on."""
+_AGREED = 0.95
+"""Confidence of a value that the model chose and code would have chosen too, for reasons of its own."""
 _DISAGREED = 0.5
 """Confidence of a value on which model and code do not agree: below every sensible threshold."""
+_STORY_LENGTH = 700
 _UNMEASURED = 0.7
 """Confidence of a chosen value where the route tells no probabilities."""
 
@@ -43,11 +47,15 @@ class Bill:
 class LetterFacts:
     """Turns one answer about the letters into facts."""
 
-    def __init__(self, maker: FactMaker, questions: LetterQuestions, answer: ModelAnswer) -> None:
+    def __init__(
+        self, maker: FactMaker, questions: LetterQuestions, answer: ModelAnswer, bills: Sequence[Bill] = ()
+    ) -> None:
+        self._bills = bills
         self._maker = maker
         self._questions = questions
         self._answer = answer
         self._data: Mapping[str, Any] = answer.data if isinstance(answer.data, Mapping) else {}
+        self._usual = "en"
         self._main = max(questions.documents, key=lambda document: len(document.text))
 
     def all(self) -> list[Fact]:
@@ -55,10 +63,11 @@ class LetterFacts:
         found = [
             self._chosen("policy_number", "policy_number", self._questions.policy_numbers),
             self._kind(),
-            self._chosen("incident_date", "incident_date", self._questions.dates),
+            self._date(),
             self._chosen("claimant_name", "claimant", self._questions.names),
             self._summary(),
-            self._chosen("claimed_amount", "claimed_amount", self._questions.amounts),
+            self._story(),
+            self._amount(),
             self._injury(),
             self._count(),
             self._language(),
@@ -95,6 +104,34 @@ class LetterFacts:
         # The number says which kind of policy it is; that both say the same makes the kind certain.
         return self._maker.read("claim_kind", kind, policy.document, policy.span, _UNDISPUTED if agrees else _DISAGREED)
 
+    def _date(self) -> Fact | None:
+        """The day the model chose; surer where the other days of the text can be told to mean something else."""
+        item, sure = chosen(self._questions.dates, self._data.get("incident_date")), self._sure("incident_date")
+        if item is None:
+            return None
+        likely = likely_incident(self._questions.dates)
+        if likely is not None:
+            sure = max(sure, _AGREED) if likely.value == item.value else min(sure, _DISAGREED)
+        return self._maker.read("incident_date", item.value, item.document, item.span, sure * item.certainty)
+
+    def _amount(self) -> Fact | None:
+        """The sum the model chose; surer where a bill names the same or there is no other."""
+        item, sure = self.claimed(), self._sure("claimed_amount")
+        if item is None:
+            return None
+        totals = {bill.total.value for bill in self._bills if bill.total is not None}
+        if item.value in totals or len(self._questions.amounts) == 1:
+            sure = max(sure, _AGREED)
+        return self._maker.read("claimed_amount", item.value, item.document, item.span, sure)
+
+    def _story(self) -> Fact | None:
+        """What the claimant tells, in their own sentences; in another language the model's English summary instead."""
+        language = detect_language(self._main.text, self._usual).code
+        text = story(self._main, _STORY_LENGTH) if language == self._usual else ""
+        if not text:
+            return None
+        return self._maker.read("incident_story", text, self._main, None, _UNDISPUTED)
+
     def _only_policy(self) -> Candidate | None:
         numbers = self._questions.policy_numbers
         return numbers[0] if len(numbers) == 1 else chosen(numbers, self._data.get("policy_number"))
@@ -111,13 +148,14 @@ class LetterFacts:
         said, sure = bool(self._data.get("somebody_hurt")), self._sure("somebody_hurt")
         for document in self._questions.documents:
             if cue := injury_cue(document.text):
-                return self._maker.read("injury_reported", True, document, cue, sure if said else _DISAGREED)
+                agreed = max(sure, _AGREED) if said else _DISAGREED
+                return self._maker.read("injury_reported", True, document, cue, agreed)
         denied = next(
             ((document, span) for document in self._questions.documents if (span := denies_injury(document.text))), None
         )
         document, span = denied or (self._main, None)
         # No word of injury stands in the text; a model that says otherwise only makes us unsure.
-        return self._maker.read("injury_reported", False, document, span, _DISAGREED if said else sure)
+        return self._maker.read("injury_reported", False, document, span, _DISAGREED if said else max(sure, _AGREED))
 
     def _count(self) -> Fact:
         said = self._data.get("number_of_claims")
@@ -135,7 +173,7 @@ class LetterFacts:
             return self._maker.read("claims_count", max(2, count), document, span, sure if count > 1 else _DISAGREED)
         if count > 1:
             return self._maker.read("claims_count", 1, self._main, None, _DISAGREED)
-        return self._maker.read("claims_count", 1, self._main, None, sure)
+        return self._maker.read("claims_count", 1, self._main, None, max(sure, _AGREED))
 
     def _language(self) -> Fact:
         language = detect_language(self._main.text, "en")

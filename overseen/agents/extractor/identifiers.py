@@ -8,7 +8,8 @@ from overseen.agents.extractor.candidates import Candidate, span_of
 
 # OCR takes 0 for O, 1 for I or l, 5 for S, 8 for B: each part of the number knows what it may hold.
 _POLICY = re.compile(
-    r"(?<![A-Za-z0-9])(?P<kind>[A-Z0]{3})\s?[-–—‑_ ]\s?(?P<digits>[0-9OIlSBZ]{4})\s?[-–—‑_ ]\s?(?P<letters>[A-Z01586]{2})(?![A-Za-z0-9])"
+    r"(?<![A-Za-z0-9])(?P<kind>[A-Z0]{3})\s?[-–—‑_ ]\s?(?P<digits>[0-9OIlSBZ]{4})"
+    r"\s?[-–—‑_ ]\s?(?P<letters>[A-Z01586]{2})(?![A-Za-z0-9])"
 )
 _POLICY_LOOSE = re.compile(
     r"(?<![A-Za-z0-9])(?P<kind>CAR|HOM|TRV)(?P<digits>\d{4})(?P<letters>[A-Z]{2})(?![A-Za-z0-9])", re.IGNORECASE
@@ -29,21 +30,23 @@ _ACCOUNT_FIRST = re.compile(
     r"(?<!\d)(?P<account>\d{8})(?!\d)(?P<between>[^\d]{1,60}?)(?P<sort>\d{2}[-–]\d{2}[-–]\d{2})(?![\d-])", re.DOTALL
 )
 
-_NAME_WORD = r"[A-ZÀ-ÖØ-ÞĄĆĘŁŃÓŚŹŻŠŽČĎŘŤŮÝ][\w'’\-]*\.?"
-_NAME = rf"{_NAME_WORD}(?:[ ](?:de|da|van|von|der|den|la|le|bin|al|O['’])?[ ]?{_NAME_WORD}){{1,3}}"
+_CAPITAL = "A-ZÀ-ÖØ-ÞĄĆĘŁŃÓŚŹŻŠŽČĎŘŤŮÝ"
+_NAME_WORD = rf"(?:[{_CAPITAL}]\.|[{_CAPITAL}][\w'’\-]+)"
+_NAME = rf"{_NAME_WORD}(?:[ ](?:(?:de|da|van|von|der|den|la|le|bin|al)[ ])?{_NAME_WORD}){{1,3}}"
 _TITLE = r"(?:(?:Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau|M|Mme|Pan|Pani)\.?\s+)?"
 _SAID = re.compile(
-    rf"(?:[Mm]y name is|[Ii] am|I'm|[Ii]ch bin|[Mm]ein Name ist|[Jj]e m'appelle|[Mm]i chiamo|[Mm]e llamo|[Nn]azywam się"
-    rf"|[Pp]olicy ?holder:?|[Nn]ame:?|[Cc]laimant:?|[Ii]nsured:?|Versicherungsnehmer(?:in)?:?)\s+{_TITLE}(?P<name>{_NAME})"
+    r"(?:[Mm]y name is|[Ii] am|I'm|[Ii]ch bin|[Mm]ein Name ist|[Jj]e m'appelle|[Mm]i chiamo|[Mm]e llamo|[Nn]azywam się"
+    r"|[Pp]olicy ?holder:?|[Nn]ame:?|[Cc]laimant:?|[Ii]nsured:?|Versicherungsnehmer(?:in)?:?)"
+    rf"\s+{_TITLE}(?P<name>{_NAME})"
 )
 _CLOSING = re.compile(
-    r"(?i:regards|sincerely|faithfully|thanks|thank you|many thanks|cheers|best wishes|yours|yours truly|grüßen|grüssen|gruß"
-    r"|salutations|cordialement|saludos|cordiali saluti|pozdrawiam|poważaniem|groet|groeten)[^\n]{0,30}[,.!]?\s*\n+\s*"
-    rf"(?:\([^)]*\)\s*)?{_TITLE}(?P<name>{_NAME})"
+    r"(?i:regards|sincerely|faithfully|thanks|thank you|cheers|ta very much|best wishes|all the best|yours|grüßen|grüssen|gruß"
+    r"|salutations|cordialement|saludos?|atentamente|cordiali saluti|pozdrawiam|poważaniem|groeten?)"
+    rf"[^\n]{{0,30}}[,.!]?\s*\n+\s*(?:\([^)]*\)\s*)?{_TITLE}(?P<name>{_NAME})"
 )
 _FROM_HEADER = re.compile(rf"^From:\s*\"?(?P<name>{_NAME})\"?\s*<", re.MULTILINE)
-_FIRST_LINE = re.compile(rf"\A\s*{_TITLE}(?P<name>{_NAME})\s*\n")
-_LAST_LINE = re.compile(rf"\n\s*{_TITLE}(?P<name>{_NAME})\s*(?:\((?:Mr|Mrs|Ms|Miss|Dr)\)\s*)?\Z")
+_FIRST_LINE = re.compile(rf"\A\s*{_TITLE}(?P<name>{_NAME})\s*(?:,[^\n]*)?\n")
+_LAST_LINE = re.compile(rf"\n\s*{_TITLE}(?P<name>{_NAME})\s*(?:\((?:Mr|Mrs|Ms|Miss|Dr)\)\s*|,[^\n]*)?\Z")
 _NO_NAME = re.compile(
     r"\b(Dear|Harbour|Mutual|Insurance|Policy|Claim|Claims|Department|Road|Street|Close|Lane|Avenue|Drive|Court|Ltd|Limited"
     r"|GmbH|Re|Hello|Kind|Best|Many|Yours|Subject|Date|January|February|March|April|May|June|July|August|September|October"

@@ -18,9 +18,10 @@ from overseen.prompts import PromptLibrary, UntrustedText
 
 _MOST_TOKENS = 40
 _CLAUSES_ASKED = 12
-_CLAUSES_SHOWN = 7
-_BODY_LENGTH = 220
-_QUERY_LENGTH = 600
+_CLAUSES_SHOWN = 5
+_BODY_LENGTH = 110
+_QUERY_LENGTH = 1500
+_AGREED = 0.95
 _UNMEASURED = 0.7
 _NONE = "none"
 _KIND_BY_PREFIX = {"CAR": "car", "HOM": "home", "TRV": "travel"}
@@ -31,7 +32,9 @@ class PolicyLookup:
 
     name = "policy_lookup"
     tools = frozenset({"look_up_policy", "search_policy_wording", "list_prior_claims"})
-    needs = frozenset({"policy_number", "claim_kind", "incident_date", "incident_summary", "claimant_name"})
+    needs = frozenset(
+        {"policy_number", "claim_kind", "incident_date", "incident_summary", "incident_story", "claimant_name"}
+    )
     produces = frozenset(
         {
             "policy_found",
@@ -73,14 +76,16 @@ class PolicyLookup:
     async def _choose(
         self, situation: Situation, clauses: Sequence[Mapping[str, Any]]
     ) -> tuple[Mapping[str, Any] | None, float]:
-        """The clause that applies, and how sure the model was; None when none does or there is nothing to choose by."""
-        summary = _text(situation, "incident_summary")
-        if not clauses or not summary:
+        """The clause that applies, and how sure that is; None when none does or there is nothing to choose by.
+
+        The search's own first is a second opinion: where the model agrees with it the choice is sure.
+        """
+        told = _text(situation, "incident_story") or _text(situation, "incident_summary")
+        if not clauses or not told:
             return None, 0.0
         prompt = self._prompts.get("policy_lookup/choose_clause")
-        listed = "\n".join(
-            f"{item['clause_id']} ({item['effect']}) {item['title']}: {_short(item)}" for item in clauses
-        )
+        titles = {str(item["title"]): item for item in clauses}
+        listed = "\n".join(f"- {item['title']}: {_short(item)}" for item in clauses)
         answer = await self._models.complete(
             ModelRequest(
                 run_id=situation.run_id,
@@ -88,19 +93,19 @@ class PolicyLookup:
                 agent=self.name,
                 purpose="choose_clause",
                 messages=prompt.messages(
-                    {}, [UntrustedText(label="clauses", text=listed), UntrustedText(label="incident", text=summary)]
+                    {}, [UntrustedText(label="clauses", text=listed), UntrustedText(label="incident", text=told)]
                 ),
-                schema=_schema([str(item["clause_id"]) for item in clauses]),
+                schema=_schema(list(titles)),
                 max_tokens=_MOST_TOKENS,
                 region=situation.region,
                 prompt=prompt.reference,
                 logprobs=True,
             )
         )
-        chosen = (answer.data or {}).get("clause")
-        sure = value_confidence(answer, "clause")
-        clause = next((item for item in clauses if item["clause_id"] == chosen), None)
-        return clause, _UNMEASURED if sure is None else sure
+        clause = titles.get(str((answer.data or {}).get("clause")))
+        measured = value_confidence(answer, "clause")
+        sure = _UNMEASURED if measured is None else measured
+        return clause, max(sure, _AGREED) if clause is clauses[0] else sure
 
     async def _holder(self, situation: Situation, facts: Sequence[Fact]) -> list[Finding]:
         """Whether the one who claims is the one who is insured."""
@@ -116,15 +121,16 @@ def _calls(situation: Situation, agent: str) -> dict[str, ToolCall]:
     """The calls that the facts allow, by tool, with where each argument came from."""
     number, kind = _text(situation, "policy_number"), _text(situation, "claim_kind")
     kind_by_number = _KIND_BY_PREFIX.get(number[:3]) if number else None
-    summary = _text(situation, "incident_summary")
+    source = "incident_story" if _text(situation, "incident_story") else "incident_summary"
+    told = _text(situation, source)
     wanted: list[tuple[str, dict[str, Any], dict[str, str]]] = []
     if number:
         own = {"policy_number": "policy_number"}
         wanted.append(("look_up_policy", {"policy_number": number}, own))
         wanted.append(("list_prior_claims", {"policy_number": number}, own))
-    if summary and (searched := kind or kind_by_number):
-        arguments = {"kind": searched, "query": summary[:_QUERY_LENGTH], "limit": _CLAUSES_ASKED}
-        named = {"query": "incident_summary"} | ({"kind": "claim_kind"} if kind else {})
+    if told and (searched := kind or kind_by_number):
+        arguments = {"kind": searched, "query": told[:_QUERY_LENGTH], "limit": _CLAUSES_ASKED}
+        named = {"query": source} | ({"kind": "claim_kind"} if kind else {})
         wanted.append(("search_policy_wording", arguments, named))
     return {
         tool: ToolCall(
@@ -140,10 +146,10 @@ def _calls(situation: Situation, agent: str) -> dict[str, ToolCall]:
     }
 
 
-def _schema(clause_ids: Sequence[str]) -> dict[str, Any]:
+def _schema(titles: Sequence[str]) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": {"clause": {"type": "string", "enum": [*clause_ids, _NONE]}},
+        "properties": {"clause": {"type": "string", "enum": [*titles, _NONE]}},
         "required": ["clause"],
         "additionalProperties": False,
     }

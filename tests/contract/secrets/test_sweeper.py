@@ -125,12 +125,15 @@ async def test_workers_killed_between_intent_and_close_leave_nothing(
 
     liveness.dead.update(f"worker-{point}" for point in POINTS)
     await age(database, 11)
-    report = await sweeper.sweep()
+    reports = [await sweeper.sweep()]
+    async with asyncio.timeout(20):
+        while reports[-1].remaining:  # what Vault takes along with a token may be gone a moment later
+            await asyncio.sleep(0.2)
+            reports.append(await sweeper.sweep())
 
-    assert report.remaining == ()
     assert {row.state for row in await rows(database)} == {"closed"}
     assert await leased_roles(insurer) == []
-    assert report.run_tokens_closed == len(POINTS)
+    assert sum(report.run_tokens_closed for report in reports) == len(POINTS)
     async with database.read() as session:
         assert set((await session.scalars(select(RunTokenRecord.state))).all()) == {"closed"}
 

@@ -63,6 +63,7 @@ def write_stack_file(settings: Settings) -> None:
                     vault.killswitch_secret_id.get_secret_value() if vault.killswitch_secret_id else None
                 ),
             },
+            "sandbox": {"folder": str(settings.sandbox_folder)},
             "resources": {name: resource.model_dump() for name, resource in settings.resources.items()},
         }
     }

@@ -87,12 +87,13 @@ async def test_thinking_twice_about_the_same_asks_for_the_same_calls() -> None:
 async def test_a_plain_claim_gives_all_its_facts() -> None:
     agent = extractor(plain_model())
     found = await conclude(agent, situation(agent, attachments=(LETTER_FILE, BILL_FILE)), MemoryTools({}, FILES))
-    assert values(found) | {"incident_summary": ""} == {
+    assert values(found) | {"incident_summary": "", "incident_story": ""} == {
         "policy_number": "CAR-2214-KL",
         "claim_kind": "car",
         "incident_date": "2026-10-14",
         "claimant_name": "Priya Raman",
         "incident_summary": "",
+        "incident_story": "",
         "claimed_amount": Decimal("742.80"),
         "estimate_total": Decimal("742.80"),
         "currency": "GBP",
@@ -127,10 +128,26 @@ async def test_every_fact_read_from_a_text_points_at_its_words() -> None:
         assert facts[name].trust is Trust.DOCUMENT
 
 
-async def test_confidence_is_the_probability_of_the_choice() -> None:
+async def test_an_unsure_choice_that_code_agrees_with_is_sure_enough() -> None:
     agent = extractor(plain_model(probability=0.6))
     found = await conclude(agent, situation(agent, attachments=(LETTER_FILE, BILL_FILE)), MemoryTools({}, FILES))
-    assert {fact.name: fact.confidence for fact in found.facts}["incident_date"] == pytest.approx(0.6, abs=0.001)
+    confidence = {fact.name: fact.confidence for fact in found.facts}
+    assert confidence["incident_date"] == confidence["claimed_amount"] == confidence["injury_reported"] == 0.95
+
+
+async def test_a_choice_that_code_disagrees_with_is_unsure() -> None:
+    agent = extractor(plain_model(incident_date="16 October 2026"))
+    found = await conclude(agent, situation(agent, attachments=(LETTER_FILE, BILL_FILE)), MemoryTools({}, FILES))
+    fact = next(fact for fact in found.facts if fact.name == "incident_date")
+    assert (fact.value, fact.confidence) == ("2026-10-16", 0.5)
+
+
+async def test_confidence_is_the_probability_of_the_choice_where_code_has_no_opinion() -> None:
+    agent = extractor(plain_model(probability=0.6, claimed_amount="£900.00"))
+    two = read_result(LETTER.replace("£742.80", "£900.00 or £1,000.00"))
+    tools = MemoryTools({}, {**FILES, LETTER_FILE.blob: {"read_document": two}})
+    found = await conclude(agent, situation(agent, attachments=(LETTER_FILE, BILL_FILE)), tools)
+    assert {fact.name: fact.confidence for fact in found.facts}["claimed_amount"] == pytest.approx(0.6, abs=0.001)
 
 
 async def test_doubts_of_the_text_recognition_lower_the_confidence() -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from overseen.agents.agent import CallTools
 from overseen.agents.policy_lookup.agent import PolicyLookup
 from overseen.domain.facts import Trust
@@ -57,7 +59,7 @@ def record(**changes: Any) -> MemoryTools:
 
 
 async def test_a_known_policy_gives_all_its_facts() -> None:
-    agent = lookup({"clause": "A2"})
+    agent = lookup({"clause": "While parked"})
     found = await conclude(agent, situation(agent, facts=FACTS), record())
     assert values(found) == {
         "policy_found": True,
@@ -88,11 +90,11 @@ async def test_arguments_name_the_facts_they_come_from() -> None:
 
 
 async def test_the_model_chooses_among_clauses_about_cover_only() -> None:
-    model = ScriptedModel({"choose_clause": [{"clause": "A14"}]})
+    model = ScriptedModel({"choose_clause": [{"clause": "Wear"}]})
     agent = PolicyLookup(model, PROMPTS, SUITE)
     found = await conclude(agent, situation(agent, facts=FACTS), record())
     assert model.requests[0].schema is not None
-    assert model.requests[0].schema["properties"]["clause"]["enum"] == ["A2", "A14", "none"]
+    assert model.requests[0].schema["properties"]["clause"]["enum"] == ["While parked", "Wear", "none"]
     assert values(found)["covered"] is False
 
 
@@ -103,14 +105,14 @@ async def test_no_fitting_clause_leaves_cover_open() -> None:
 
 
 async def test_a_day_outside_the_period_is_not_covered() -> None:
-    agent = lookup({"clause": "A2"})
+    agent = lookup({"clause": "While parked"})
     facts = {**FACTS, "incident_date": known("incident_date", "2027-02-01")}
     found = await conclude(agent, situation(agent, facts=facts), record())
     assert values(found)["policy_covers_date"] is False
 
 
 async def test_an_unknown_policy_is_said_to_be_unknown() -> None:
-    agent = lookup({"clause": "A2"})
+    agent = lookup({"clause": "While parked"})
     tools = record(look_up_policy={"found": False, "policy": None}, list_prior_claims={"claims": []})
     found = values(await conclude(agent, situation(agent, facts=FACTS), tools))
     assert (found["policy_found"], found["policy_status"], found["prior_claims"]) == (False, "unknown", 0)
@@ -118,7 +120,7 @@ async def test_an_unknown_policy_is_said_to_be_unknown() -> None:
 
 
 async def test_without_a_policy_number_nothing_is_looked_up() -> None:
-    agent = lookup({"clause": "A2"})
+    agent = lookup({"clause": "While parked"})
     facts = {name: fact for name, fact in FACTS.items() if name != "policy_number"}
     tools = record()
     found = await conclude(agent, situation(agent, facts=facts), tools)
@@ -127,20 +129,40 @@ async def test_without_a_policy_number_nothing_is_looked_up() -> None:
 
 
 async def test_somebody_else_than_the_holder_is_flagged() -> None:
-    agent = lookup({"clause": "A2"})
+    agent = lookup({"clause": "While parked"})
     facts = {**FACTS, "claimant_name": known("claimant_name", "Peter Asante")}
     found = await conclude(agent, situation(agent, facts=facts), record())
     assert verdicts(found) == {"claimant_is_holder": "flag"}
 
 
 async def test_what_the_record_says_is_trusted_as_a_record() -> None:
-    agent = lookup({"clause": "A2"})
+    agent = lookup({"clause": "While parked"})
     found = await conclude(agent, situation(agent, facts=FACTS), record())
     holder = next(fact for fact in found.facts if fact.name == "policy_holder")
     assert (holder.trust, holder.source.kind, holder.source.name) == (Trust.RECORD, "record", "policies")
 
 
 async def test_a_lookup_that_failed_says_nothing_about_the_policy() -> None:
-    agent = lookup({"clause": "A2"})
+    agent = lookup({"clause": "While parked"})
     tools = record(look_up_policy={"failed": {"code": "tool_failed", "message": "It broke."}})
     assert "policy_found" not in values(await conclude(agent, situation(agent, facts=FACTS), tools))
+
+
+async def test_a_choice_that_the_search_agrees_with_is_sure() -> None:
+    async def confidence(answer: str) -> float | None:
+        agent = PolicyLookup(ScriptedModel({"choose_clause": [{"clause": answer}]}, probability=0.6), PROMPTS, SUITE)
+        found = await conclude(agent, situation(agent, facts=FACTS), record())
+        return next(fact.confidence for fact in found.facts if fact.name == "covered")
+
+    assert await confidence("While parked") == 0.95
+    assert await confidence("Wear") == pytest.approx(0.6, abs=0.001)
+
+
+async def test_the_claimants_own_story_is_searched_where_there_is_one() -> None:
+    agent = lookup({"clause": "While parked"})
+    facts = {**FACTS, "incident_story": known("incident_story", "I parked. I came back. There was a dent.")}
+    tools = record()
+    await conclude(agent, situation(agent, facts=facts), tools)
+    search = next(call for call in tools.made if call.tool == "search_policy_wording")
+    assert search.arguments["query"] == "I parked. I came back. There was a dent."
+    assert search.argument_facts["query"] == "incident_story"

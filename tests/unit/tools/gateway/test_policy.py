@@ -4,7 +4,8 @@ import pytest
 
 from overseen.domain.calls import ToolCall
 from overseen.tools.errors import ToolRefused
-from overseen.tools.gateway.policy import PolicedCalls
+from overseen.tools.gateway.policy import PolicedCalls, check_arguments
+from overseen.tools.registry import load_registry
 from tests.tool_doubles import REGISTRY, AnsweringPort, Plan, Rules, Switch, call, file
 
 
@@ -64,3 +65,9 @@ async def test_a_refusal_of_arguments_quotes_none_of_their_values() -> None:
 async def test_a_file_that_was_not_handed_in_is_refused() -> None:
     error = await refused_by(call(arguments={"text": "a", "file": "b.pdf"}, files=(file("a.pdf", "0" * 64),)))
     assert "file" in error.message
+
+
+def test_nothing_is_converted_to_make_arguments_fit() -> None:
+    spec = load_registry().get("search_policy_wording")
+    with pytest.raises(ToolRefused, match="limit"):
+        check_arguments(spec, call(spec.name, arguments={"kind": "car", "query": "dent", "limit": "5"}))
