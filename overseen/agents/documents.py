@@ -24,7 +24,10 @@ class Word:
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """A text that was read, and where it came from. `kind` is document or message; `recognised` says that OCR read it."""
+    """A text that was read, and where it came from.
+
+    `kind` is document, photo or message; `recognised` says that OCR read it.
+    """
 
     name: str
     kind: str

@@ -8,6 +8,7 @@ import typer
 from overseen.api.access import Viewer
 from overseen.cli.terminal import AsJson, run, show_json, the_house
 from overseen.domain.outcomes import Role
+from overseen.errors import Misconfigured
 from overseen.settings import load_settings
 from overseen.stack.launch import page_address
 from overseen.stack.state import read_state
@@ -16,11 +17,18 @@ app = typer.Typer(no_args_is_help=True, help="Local accounts: add, list, link, t
 
 
 def base_url() -> str:
-    """What links to pages start with, from the settings."""
+    """What links start with: as set, or where `overseen up` serves pages. Misconfigured when neither is known."""
     settings = load_settings()
     web = settings.web
-    started = page_address(read_state(settings.home)) if (settings.home / "stack.json").exists() else None
-    return (web.base_url or started or f"http://{web.host}:{web.port}").rstrip("/")
+    fixed = f"http://{web.host}:{web.port}" if web.port else None
+    address = web.base_url or page_address(read_state(settings.home)) or fixed
+    if address is None:
+        raise Misconfigured(
+            "Nothing serves pages, so a link would lead nowhere.",
+            not_done="No link was made.",
+            next_step="Run `overseen up`, or set OVERSEEN_BASE_URL.",
+        )
+    return address.rstrip("/")
 
 
 @app.command("add")
@@ -66,10 +74,11 @@ def link(name: Annotated[str, typer.Argument(help="Whom to sign in.")], as_json:
     """Make a sign-in link that works once, for a day."""
 
     async def work() -> str:
+        base = base_url()
         async with the_house() as services:
-            return await services.accounts.link(name)
+            return f"{base}/sign-in/link/{await services.accounts.link(name)}"
 
-    target = f"{base_url()}/sign-in/link/{run(work(), as_json=as_json)}"
+    target = run(work(), as_json=as_json)
     show_json({"name": name, "link": target}) if as_json else typer.echo(target)
 
 

@@ -11,8 +11,8 @@ from overseen.domain.findings import Finding, Verdict
 class Subject:
     """Something to look at.
 
-    `name` is what the finding will say was looked at (fact:incident_date, document:letter.eml, letter). `text` is the
-    content; structured content is its JSON. `context` holds what the check compares with; each check says what it reads.
+    `name` is what the finding will say was looked at (fact:incident_date, document:letter.eml). `text` is
+    the content; structured content is its JSON. `context` holds what the check compares with, as each says.
     """
 
     name: str

@@ -88,7 +88,7 @@ def judge_ids_consistent(subject: Subject) -> Judgement:
 
 
 def judge_claimant_is_holder(subject: Subject) -> Judgement:
-    """`text` is JSON {"claimant": "P. Raman", "holder": "Priya Raman"}: last names must agree, first names not differ."""
+    """`text` is JSON {"claimant": "P. Raman", "holder": "Priya Raman"}: last names agree, first names do not differ."""
     data = json.loads(subject.text)
     claimant, holder = name_parts(str(data.get("claimant") or "")), name_parts(str(data.get("holder") or ""))
     if not claimant or not holder:

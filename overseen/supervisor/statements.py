@@ -9,6 +9,7 @@ from overseen.domain.outcomes import BoundaryVerdict, Ruling
 from overseen.supervisor.context import fact_value, money
 
 _NUMBER = re.compile(r"(?<![\w.,-])(?:[£€$]\s?)?(\d[\d,.]*\d|\d)(?![\w])")
+_IDENTIFIER = re.compile(r"\b[A-Z]{3}-\d{4}-[A-Z]{2}\b|\b[A-Z]{2}\d{2}[A-Z0-9]{10,30}\b|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _OUTCOME_WORDS = {
     "settle": "Settle the claim",
     "deny": "Deny the claim",
@@ -86,7 +87,7 @@ def known_lines(facts: Mapping[str, Fact], ruling: Ruling | None, boundary: Boun
 
 def unknown_identifiers(text: str, known: Sequence[str]) -> list[str]:
     """Things shaped like policy numbers, accounts or addresses in `text` that no known line holds."""
-    shaped = re.findall(r"\b[A-Z]{3}-\d{4}-[A-Z]{2}\b|\b[A-Z]{2}\d{2}[A-Z0-9]{10,30}\b|[\w.+-]+@[\w-]+(?:\.[\w-]+)+", text)
+    shaped = _IDENTIFIER.findall(text)
     everything = " ".join(known)
     return sorted({item for item in shaped if item not in everything})
 

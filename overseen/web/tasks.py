@@ -17,7 +17,7 @@ from overseen.errors import InvalidInput, OverseenError
 from overseen.web.live import live_page, parse_position, position
 from overseen.web.rendering import is_fragment, page, render
 from overseen.web.session import ServicesHere, ViewerHere
-from overseen.web.uploads import read_form
+from overseen.web.uploads import FormTooLarge, read_form
 
 router = APIRouter(prefix="/tasks")
 
@@ -72,6 +72,8 @@ async def submit(request: Request, viewer: ViewerHere, services: ServicesHere) -
             form_token=_token(fields),
         )
     except InvalidInput as error:
+        if isinstance(error, FormTooLarge):
+            fields = error.fields
         listed = {} if is_fragment(request) else await _listed(services, viewer, "")
         return page(
             request,

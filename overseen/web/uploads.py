@@ -1,6 +1,6 @@
 """Forms with files, read as a stream and stopped at the first byte too many."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -21,6 +21,14 @@ class SentForm:
 
     fields: dict[str, str]
     files: tuple[tuple[str, bytes], ...]
+
+
+class FormTooLarge(InvalidInput):
+    """A form had more or larger files than are taken in. `fields` are the texts that came before the one too many."""
+
+    def __init__(self, message: str, *, fields: dict[str, str]) -> None:
+        super().__init__(message, not_done="Nothing was stored.", next_step="Take out what is too much and send again.")
+        self.fields = fields
 
 
 class _LimitedParser(MultiPartParser):
@@ -53,14 +61,11 @@ async def read_form(request: Request) -> SentForm:
     )
     try:
         form = await parser.parse()
-    except MultiPartException as error:
-        raise InvalidInput(
-            _reason(error.message),
-            not_done="Nothing was stored.",
-            next_step="Take out what is too much and send again.",
-        ) from error
+    except (MultiPartException, InvalidInput) as error:
+        message = _reason(error.message) if isinstance(error, MultiPartException) else error.message
+        raise FormTooLarge(message, fields=_texts(parser.items)) from error
     try:
-        fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+        fields = _texts(form.multi_items())
         files = [
             (upload.filename or "unnamed", await upload.read())
             for _, upload in form.multi_items()
@@ -69,6 +74,10 @@ async def read_form(request: Request) -> SentForm:
     finally:
         await form.close()
     return SentForm(fields=fields, files=tuple(files))
+
+
+def _texts(items: Iterable[tuple[str, str | UploadFile]]) -> dict[str, str]:
+    return {name: value for name, value in items if isinstance(value, str)}
 
 
 async def _counted(request: Request) -> AsyncGenerator[bytes]:
@@ -81,11 +90,7 @@ async def _counted(request: Request) -> AsyncGenerator[bytes]:
 
 def _check_length(length: int) -> None:
     if length > _MOST_BODY:
-        raise InvalidInput(
-            f"The files together are larger than {_megabytes(_MOST_BODY)} MB.",
-            not_done="Nothing was stored.",
-            next_step="Send fewer or smaller files.",
-        )
+        raise FormTooLarge(f"The files together are larger than {_megabytes(_MOST_BODY)} MB.", fields={})
 
 
 def _megabytes(size: int) -> int:

@@ -89,7 +89,8 @@ class Extractor:
             written = _writing_days(letters, documents, situation)
             asked = letter_questions(letters, written, situation.currency, _day_first(situation))
             answer = await self._ask_letters(situation, asked)
-            read = LetterFacts(maker, asked, answer, [bill for bill, _ in understood])
+            sums = [bill for bill, _ in understood]
+            read = LetterFacts(maker, asked, answer, bills=sums, language=situation.language)
             claimed = read.claimed()
             facts += read.all()
         facts += bill_facts(maker, [bill for bill, _ in understood])

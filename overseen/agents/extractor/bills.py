@@ -9,7 +9,8 @@ from overseen.agents.documents import Document
 from overseen.agents.extractor.candidates import Candidate
 
 _TOTAL = re.compile(
-    r"\b(?:grand\s+total|total(?:\s+(?:due|to pay|payable|incl\w*|including)[\w .%]*)?|amount due|balance due|to pay|gesamt(?:betrag|summe)?"
+    r"\b(?:grand\s+total|total(?:\s+(?:due|to pay|payable|incl\w*|including)[\w .%]*)?|amount due|balance due|to pay"
+    r"|gesamt(?:betrag|summe)?"
     r"|rechnungsbetrag|endbetrag|summe|total ttc|total a pagar|totale|razem|do zapłaty|totaal)\b",
     re.IGNORECASE,
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from overseen.agents.documents import Document
 from overseen.domain.facts import Span
+from overseen.guardrails.instructions import instruction_signs
 
 _COMMON_WORDS = {
     "en": "the and of to was my is in that it for i you we with on at have this be not are which from your had",
@@ -21,9 +22,11 @@ _COMMON_WORDS = {
 _WORDS_BY_LANGUAGE = {code: frozenset(words.split()) for code, words in _COMMON_WORDS.items()}
 
 _INJURY = re.compile(
-    r"\b(injur\w+|whiplash|(?:to|in|from)\s+(?:the\s+)?hospital\b|ambulance|concuss\w*|fractur\w*|bruis\w*|bleed\w*|bled|stitches|paramedic\w*|a&e"
+    r"\b(injur\w+|whiplash|(?:to|in|from)\s+(?:the\s+)?hospital\b|ambulance"
+    r"|concuss\w*|fractur\w*|bruis\w*|bleed\w*|bled|stitches|paramedic\w*|a&e"
     r"|sprain\w*|unconscious|physio\w*"
-    r"|(?:got|was|were|is|been|nobody|no one|noone|anyone|anybody)\s+(?:\w+\s+)?hurt|broken?\s+(?:my|his|her)\s+(?:\w+\s+)?"
+    r"|(?:got|was|were|is|been|nobody|no one|noone|anyone|anybody)\s+(?:\w+\s+)?hurt"
+    r"|broken?\s+(?:my|his|her)\s+(?:\w+\s+)?"
     r"(?:wrist|arm|leg|neck|back|ribs?|collarbone|nose|ankle|shoulder|knee|finger|hand|foot|toe|tooth|jaw)"
     r"|(?:broken|sore|stiff|hurt)\s+(?:wrist|arm|leg|neck|back|rib|ribs|collarbone|nose|ankle|shoulder|knee)"
     r"|(?:neck|back|head|wrist|arm|shoulder|chest)\s+(?:pain|hurts?|ache)"
@@ -39,16 +42,19 @@ _DENIAL = re.compile(
 _CLAUSE_LENGTH = 80
 _LEAST_SHARED = 3
 _LEAST_TELLING = 6
+_WIDE_LINE = 60
 _NO_STORY = re.compile(
-    r"\b(?:sort code|account|iban|konto\w*|cuenta|regards|sincerely|faithfully|attach\w*|enclos\w*|estimate\w*|quot\w+|invoice"
-    r"|please pay|e-mail|mobile|subject:)",
+    r"\b(?:sort code|account|iban|konto\w*|cuenta|regards|sincerely|faithfully|attach\w*|enclos\w*|estimate\w*"
+    r"|quot\w+|invoice"
+    r"|please pay|e-mail|mobile|subject:|national insurance)|@|\d{5}",
     re.IGNORECASE,
 )
 _OTHER_CLAUSE = re.compile(r"\b(?:and|but|though|aber|und)\b|;|,\s*(?:my|i|his|her|the|she|he|we)\b", re.IGNORECASE)
 _DENIAL_AFTER = re.compile(r"[^.!?,;]{0,40}\b(?:niemand|nobody|personne|nadie|nessuno|nikt)\b", re.IGNORECASE)
 _DENIAL_WITHIN = re.compile(r"^(nobody|no one|noone|anyone|anybody)", re.IGNORECASE)
 _SECOND_CLAIM = re.compile(
-    r"\b(second claim|another claim|two claims|both claims|separate claim|also (?:like|want|wish|need) to (?:make a )?claim|other claim"
+    r"\b(second claim|another claim|two claims|both claims|separate claim"
+    r"|also (?:like|want|wish|need) to (?:make a )?claim|other claim"
     r"|claim number two|while i am at it|at the same time i(?:'d| would) like to)\b",
     re.IGNORECASE,
 )
@@ -63,7 +69,8 @@ _BILL = {
     ),
 }
 _BILL_SIGNS = re.compile(
-    r"\b(sub-?total|total|vat|mwst|ust|tva|iva|btw|qty|quantity|unit price|unit|hours|parts|labour|amount|summe|gesamt\w*|netto|brutto"
+    r"\b(sub-?total|total|vat|mwst|ust|tva|iva|btw|qty|quantity|unit price|unit|hours|parts"
+    r"|labour|amount|summe|gesamt\w*|netto|brutto"
     r"|zwischensumme|menge|einzelpreis)\b",
     re.IGNORECASE,
 )
@@ -153,13 +160,32 @@ def sentences(text: str) -> Sequence[Span]:
 
 
 def story(document: Document, limit: int) -> str:
-    """The sentences that tell what happened, in order: without greetings, addresses, sums and accounts."""
+    """The sentences that tell what happened, in order.
+
+    Greetings, addresses, sums and accounts are left out, and so is what gives orders or other people's numbers.
+    """
     told: list[str] = []
-    for span in sentences(document.text):
+    for span in sentences(_running_text(document.text)):
         sentence = " ".join(span.quote.split())
-        if len(sentence.split()) >= _LEAST_TELLING and not _NO_STORY.search(sentence):
+        tells = len(sentence.split()) >= _LEAST_TELLING and not _NO_STORY.search(sentence)
+        if tells and not instruction_signs(sentence):
             told.append(sentence)
     return " ".join(told)[:limit].rsplit(" ", 1)[0] if told else ""
+
+
+def _running_text(text: str) -> str:
+    """The lines written to the edge, and the last line of each paragraph: addresses and greetings fall away."""
+    kept: list[str] = []
+    flowing = False
+    for line in text.splitlines():
+        words = line.strip()
+        wide = len(words) >= _WIDE_LINE
+        if wide or (flowing and words):
+            kept.append(words)
+        elif kept and kept[-1]:
+            kept.append("")
+        flowing = wide and not words.endswith((".", "!", "?", ":"))
+    return "\n".join(kept)
 
 
 def looks_alone(document: Document, span: Span) -> bool:

@@ -87,7 +87,8 @@ def find_dates(document: Document, written_on: date | None, day_first: bool) -> 
 
     `written_on` is the day the text was written: it lends its year to dates without one and anchors "yesterday";
     without it such dates are left out rather than guessed. The day of writing may itself be a guess (the latest day the
-    text names), so a day without a year may lie a few weeks behind it. `day_first` decides 03/10/2026 (slashes and hyphens only).
+    text names), so a day without a year may lie a few weeks behind it. `day_first` decides
+    03/10/2026 (slashes and hyphens only).
     """
     header = _HEADER_DATE.search(document.text[:_HEADER_LENGTH]) if document.metadata.get("date") else None
     for found in _without_overlaps(_all(document.text, written_on, day_first)):

@@ -14,6 +14,7 @@ from overseen.agents.extractor.cues import (
     injury_cue,
     nearest_sentence,
     second_claim_cue,
+    story,
 )
 from overseen.agents.extractor.dates import likely_incident
 from overseen.agents.extractor.questions import LetterQuestions
@@ -29,7 +30,7 @@ _AGREED = 0.95
 """Confidence of a value that the model chose and code would have chosen too, for reasons of its own."""
 _DISAGREED = 0.5
 """Confidence of a value on which model and code do not agree: below every sensible threshold."""
-_STORY_LENGTH = 700
+_STORY_LENGTH = 500
 _UNMEASURED = 0.7
 """Confidence of a chosen value where the route tells no probabilities."""
 
@@ -48,14 +49,20 @@ class LetterFacts:
     """Turns one answer about the letters into facts."""
 
     def __init__(
-        self, maker: FactMaker, questions: LetterQuestions, answer: ModelAnswer, bills: Sequence[Bill] = ()
+        self,
+        maker: FactMaker,
+        questions: LetterQuestions,
+        answer: ModelAnswer,
+        *,
+        bills: Sequence[Bill],
+        language: str,
     ) -> None:
-        self._bills = bills
         self._maker = maker
         self._questions = questions
         self._answer = answer
         self._data: Mapping[str, Any] = answer.data if isinstance(answer.data, Mapping) else {}
-        self._usual = "en"
+        self._bills = bills
+        self._usual = language
         self._main = max(questions.documents, key=lambda document: len(document.text))
 
     def all(self) -> list[Fact]:
@@ -176,7 +183,7 @@ class LetterFacts:
         return self._maker.read("claims_count", 1, self._main, None, max(sure, _AGREED))
 
     def _language(self) -> Fact:
-        language = detect_language(self._main.text, "en")
+        language = detect_language(self._main.text, self._usual)
         return self._maker.read("language", language.code, self._main, None, language.certainty)
 
 

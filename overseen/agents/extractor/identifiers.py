@@ -40,7 +40,8 @@ _SAID = re.compile(
     rf"\s+{_TITLE}(?P<name>{_NAME})"
 )
 _CLOSING = re.compile(
-    r"(?i:regards|sincerely|faithfully|thanks|thank you|cheers|ta very much|best wishes|all the best|yours|grüßen|grüssen|gruß"
+    r"(?i:regards|sincerely|faithfully|thanks|thank you|cheers|ta very much|best wishes|all the best|yours"
+    r"|grüßen|grüssen|gruß"
     r"|salutations|cordialement|saludos?|atentamente|cordiali saluti|pozdrawiam|poważaniem|groeten?)"
     rf"[^\n]{{0,30}}[,.!]?\s*\n+\s*(?:\([^)]*\)\s*)?{_TITLE}(?P<name>{_NAME})"
 )
@@ -70,11 +71,11 @@ def find_policy_numbers(document: Document) -> Iterator[Candidate]:
 
 
 def find_accounts(document: Document) -> Iterator[Candidate]:
-    """IBANs whose check digits hold, and sort code with account number as `20-45-11 60317752`."""
+    """IBANs whose check digits hold, in groups of four; sort code and account number as `20-45-11 60317752`."""
     for match in _IBAN.finditer(document.text):
         compact = re.sub(r"\s", "", match.group())
         if iban_holds(compact):
-            yield _candidate(document, match.span(), compact)
+            yield _candidate(document, match.span(), " ".join(re.findall(r".{1,4}", compact)))
     for pattern in (_SORT_CODE, _ACCOUNT_FIRST):
         for match in pattern.finditer(document.text):
             sort = "-".join(re.findall(r"\d{2}", match["sort"]))

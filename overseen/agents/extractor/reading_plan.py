@@ -19,7 +19,7 @@ _PAPER_NAME = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingPlan:
-    """`readings` are all files looked at so far; `missing` are calls still to be made; `left_out` were too many to read."""
+    """`readings` are all files looked at so far, `missing` the calls still to be made, `left_out` what was too much."""
 
     readings: tuple[Reading, ...]
     missing: tuple[ToolCall, ...]

@@ -1,4 +1,4 @@
-"""The vision checker: quality and metadata first, then earlier claims, then a model that can see, where there is one."""
+"""The vision checker: quality and metadata first, then earlier claims, then a model that can see, if there is one."""
 
 import json
 from collections.abc import Sequence
@@ -136,7 +136,7 @@ class VisionChecker:
         return f"{str(said.get('shows', '')).rstrip('.')}. {damage}"
 
     def _unseen(self, seen: Sequence[SeenPhoto]) -> list[Finding]:
-        """What nobody looked at. Not a reason to stop by itself: the playbook's rules do not rest on what photos show."""
+        """What nobody looked at. No reason to stop by itself: the playbook's rules do not rest on what photos show."""
         if self._vision or not seen:
             return []
         return [

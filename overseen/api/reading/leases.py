@@ -197,7 +197,7 @@ async def _account_names(session: AsyncSession, rows: Sequence[LeaseRecord]) -> 
     found = await session.execute(
         select(Account.account_id, Account.display_name).where(Account.account_id.in_(wanted))
     )
-    return dict(found.tuples().all())
+    return dict(found.all())
 
 
 def _view(row: LeaseRecord, names: dict[str, str], effect: str | None = None) -> LeaseView:

@@ -1,31 +1,70 @@
 """The application on a real database, asked without a browser."""
 
+import secrets
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
+from psycopg import sql
 
 from overseen.api.services import Services, open_services
 from overseen.settings import DatabaseSettings, Settings, WebSettings
+from overseen.stack.postgres import EmbeddedPostgres
+from overseen.stack.postgres_layout import STORE_OWNER, make_database
 from overseen.web import make_app
 from overseen.web.session import COOKIE
 from tests.web_scenario import House, Scenario
 
 BASE = "http://127.0.0.1"
+_TEMPLATE = "web_template"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Furnished:
+    """A database with some history, to be copied for each test; `home` holds the key of its blobs."""
+
+    template: str
+    home: Path
+    house: House
+
+
+@pytest_asyncio.fixture(scope="session")
+async def furnished(
+    postgres_server: EmbeddedPostgres, store_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Furnished:
+    home = tmp_path_factory.mktemp("furnished")
+    connection = await postgres_server.connect()
+    async with connection:
+        await make_database(connection, _TEMPLATE, STORE_OWNER, template=store_template)
+    async with open_services(_settings(postgres_server, _TEMPLATE, home)) as opened:
+        house = await Scenario(opened).build()
+    return Furnished(template=_TEMPLATE, home=home, house=house)
+
+
+def _settings(server: EmbeddedPostgres, database: str, home: Path) -> Settings:
+    return Settings(
+        home=home, database=DatabaseSettings.model_validate({"url": server.url(database, STORE_OWNER), "pool_size": 4})
+    )
 
 
 @pytest_asyncio.fixture
-async def services(database_url: str, home: Path) -> AsyncIterator[Services]:
-    settings = Settings(home=home, database=DatabaseSettings.model_validate({"url": database_url}))
-    async with open_services(settings) as opened:
-        yield opened
+async def services(postgres_server: EmbeddedPostgres, furnished: Furnished) -> AsyncIterator[Services]:
+    name = f"web_{secrets.token_hex(4)}"
+    connection = await postgres_server.connect()
+    async with connection:
+        await make_database(connection, name, STORE_OWNER, template=furnished.template)
+        async with open_services(_settings(postgres_server, name, furnished.home)) as opened:
+            yield opened
+        await connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-@pytest_asyncio.fixture
-async def house(services: Services) -> House:
-    return await Scenario(services).build()
+@pytest.fixture
+def house(furnished: Furnished) -> House:
+    return furnished.house
 
 
 @pytest_asyncio.fixture

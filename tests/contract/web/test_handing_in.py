@@ -16,8 +16,8 @@ async def count(services, table) -> int:
         return await session.scalar(select(func.count()).select_from(table)) or 0
 
 
-def form(token: str = "a-token-of-a-form", message: str = "The roof leaks.") -> dict[str, str]:
-    return {"form_token": token, "message": message}
+def form(message: str = "The roof leaks.") -> dict[str, str]:
+    return {"form_token": "a-form-sent-once", "message": message}
 
 
 async def test_the_same_form_sent_twice_at_once_is_one_task(door: Door, services, house: House) -> None:
@@ -72,7 +72,7 @@ async def test_a_body_that_says_it_is_too_large_is_not_read(door: Door, house: H
 
 async def test_names_that_deceive_are_cleaned(door: Door, house: House) -> None:
     browser = await door.browser("rosa")
-    files = [("attachments", ("..\\evil\u202etxt.exe/letter\x07.txt", b"Dear insurer", "text/plain"))]
+    files = [("attachments", ("..\\evil/let\u202eter.txt", b"Dear insurer", "text/plain"))]
     answer = await browser.post("/tasks", data=form(), files=files)
     assert answer.status_code == 303
     page = (await browser.get(answer.headers["location"])).text

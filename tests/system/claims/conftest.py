@@ -109,6 +109,9 @@ async def at_rest(services: Services, run_id: str, seconds: float = 120.0) -> Ru
         if state in AT_REST:
             return RunState(state)
         if time.monotonic() > end:
-            told = [f"{entry.at:%H:%M:%S} {entry.kind} {entry.payload}"[:300] for entry in await services.journal.entries(run_id)]
+            told = [
+                f"{entry.at:%H:%M:%S} {entry.kind} {entry.payload}"[:300]
+                for entry in await services.journal.entries(run_id)
+            ]
             raise AssertionError(f"the run is still {state}:\n" + "\n".join(told[-25:]))
         await asyncio.sleep(0.1)

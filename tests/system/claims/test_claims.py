@@ -47,7 +47,9 @@ async def test_a_plain_claim_is_settled_with_every_part_real(services, workers: 
     assert checked.signatures_checked == 1
 
 
-async def test_a_worker_killed_at_ten_random_points_repeats_nothing(services, workers: Workers, hand_in, insurer) -> None:
+async def test_a_worker_killed_at_ten_random_points_repeats_nothing(
+    services, workers: Workers, hand_in, insurer
+) -> None:
     dice = random.Random(7)
     worker = workers.start()
     submitted = await hand_in()
