@@ -1,8 +1,9 @@
 """What a whole claims run costs beside the same graph in bare LangGraph.
 
-`python -m benchmarks.full_run [--runs 10]`: the sample claim car_door_plain with a scripted model through the real house
-(PostgreSQL, OpenBao, bubblewrap, journal, leases, insurer), and the same nodes and edges in LangGraph alone, with no tools, leases, journal or
-checkpoints, in one process and one go. Prints medians in milliseconds, CPU of this process, and the ratio.
+`python -m benchmarks.full_run [--runs 10]`: the sample claim car_door_plain with a scripted model through the real
+house (PostgreSQL, OpenBao, bubblewrap, journal, leases, insurer), and the same nodes and edges in LangGraph alone,
+with no tools, leases, journal or checkpoints, in one process and one go. Prints medians in milliseconds, the CPU time
+of this process, and the ratio.
 """
 
 import argparse
@@ -106,7 +107,7 @@ async def main(runs: int) -> None:
 def report(name: str, results: list[Measured]) -> None:
     wall, cpu = (sorted(column) for column in zip(*results, strict=True))
     print(
-        f"{name:16} n={len(results)} wall ms min {wall[0]:.1f} median {statistics.median(wall):.1f} max {wall[-1]:.1f}, "
+        f"{name:16} n={len(results)} wall ms min {wall[0]:.1f} median {statistics.median(wall):.1f} max {wall[-1]:.1f} "
         f"cpu ms median {statistics.median(cpu):.1f}"
     )
 

@@ -123,7 +123,7 @@ class SandboxSettings(_Concern):
     backend: str = Field(default="bubblewrap", description="OVERSEEN_SANDBOX")
     e2b_api_key: SecretStr | None = Field(default=None, description="E2B_API_KEY")
     concurrency: int = 4
-    folder: Path | None = Field(default=None, description="OVERSEEN_SANDBOX_FOLDER: default `sandbox` in the data folder")
+    folder: Path | None = Field(default=None, description="OVERSEEN_SANDBOX_FOLDER")
 
 
 class WorkerSettings(_Concern):

@@ -9,7 +9,6 @@ from overseen.domain.canonical import digest
 from overseen.domain.findings import Finding
 from overseen.domain.identifiers import derived_id
 
-
 SUPERVISOR = "supervisor"
 """The name under which the supervisor itself makes calls: the effects of a decision."""
 

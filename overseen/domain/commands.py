@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """One reason to advance a run. `kind` is start, decision or message; `subject_id` the decision or message it is about.
+    """One reason to advance a run. `kind` is start, decision or message; `subject_id` is the decision or message.
 
     `command_id` names it for ever: handing in the same command twice advances the run once.
     """

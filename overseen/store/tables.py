@@ -350,7 +350,7 @@ class RunTokenRecord(Base):
 
 
 class StopRecord(Base):
-    """A kill switch that was pulled, or asked for. While `pulled_at` is set and `lifted_at` is not, nothing it names may run.
+    """A kill switch that was pulled, or asked for. What it names may not run from `pulled_at` until `lifted_at`.
 
     `scope`: call, run, agent, tool or everything; `target` its id or name (`*` for everything). `everything` needs a
     second account: `asked_by` and `pulled_by` differ.

@@ -63,7 +63,11 @@ def test_a_node_that_interrupts_does_nothing_else() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.AsyncFunctionDef):
                 continue
-            names = {call.func.id for call in ast.walk(node) if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)}
+            names = {
+                call.func.id
+                for call in ast.walk(node)
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+            }
             if "interrupt" in names:
                 awaited = [child for child in ast.walk(node) if isinstance(child, ast.Await)]
                 assert not awaited, f"{path.name}:{node.name} awaits something beside its interrupt"

@@ -8,6 +8,7 @@ from typing import Any
 from overseen.agents.documents import Document
 from overseen.agents.extractor.amounts import find_amounts
 from overseen.agents.extractor.candidates import Candidate, each_value_once
+from overseen.agents.extractor.cues import looks_alone
 from overseen.agents.extractor.dates import find_dates
 from overseen.agents.extractor.identifiers import find_accounts, find_names, find_policy_numbers, without_short_forms
 
@@ -70,7 +71,7 @@ def letter_questions(
     return LetterQuestions(
         documents=tuple(documents),
         policy_numbers=each_value_once(policies),
-        dates=each_value_once(dates)[:_MOST_CHOICES],
+        dates=_tellable(each_value_once(dates))[:_MOST_CHOICES],
         amounts=each_value_once(amounts)[:_MOST_CHOICES],
         accounts=each_value_once(accounts),
         names=without_short_forms(each_value_once(names))[:_MOST_CHOICES],
@@ -80,6 +81,12 @@ def letter_questions(
 def bill_schema(amounts: Sequence[Candidate]) -> dict[str, Any]:
     """JSON schema of the answer about an estimate, invoice or receipt."""
     return _object({"total_to_pay": _choice(amounts)})
+
+
+def _tellable(dates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Without days that have a line to themselves, as the date of a letter has; all of them if there are no others."""
+    told = tuple(item for item in dates if not looks_alone(item.document, item.span))
+    return told or tuple(dates)
 
 
 def _choice(candidates: Sequence[Candidate]) -> dict[str, Any]:

@@ -7,8 +7,14 @@ from typing import Any
 from overseen.agents.agent import CallTools, Conclude, Move, Situation
 from overseen.agents.documents import results_by_call
 from overseen.agents.facts import FactMaker
-from overseen.agents.policy_lookup.facts import clause_facts, clauses_to_choose, policy_facts, prior_claims_fact
-from overseen.domain.calls import ToolCall
+from overseen.agents.policy_lookup.facts import (
+    clause_facts,
+    clauses_to_choose,
+    policy_facts,
+    prior_claims_fact,
+    weigh_clauses,
+)
+from overseen.domain.calls import CallResult, ToolCall
 from overseen.domain.facts import Fact
 from overseen.domain.findings import Finding
 from overseen.guardrails.check import Guardrails, Subject
@@ -16,12 +22,11 @@ from overseen.models.confidence import value_confidence
 from overseen.models.types import ModelPort, ModelRequest
 from overseen.prompts import PromptLibrary, UntrustedText
 
-_MOST_TOKENS = 40
+_MOST_TOKENS = 80
+_CAUSE_LENGTH = 60
 _CLAUSES_ASKED = 12
-_CLAUSES_SHOWN = 5
 _BODY_LENGTH = 110
 _QUERY_LENGTH = 1500
-_AGREED = 0.95
 _UNMEASURED = 0.7
 _NONE = "none"
 _KIND_BY_PREFIX = {"CAR": "car", "HOM": "home", "TRV": "travel"}
@@ -69,19 +74,17 @@ class PolicyLookup:
         facts = policy_facts(maker, results.get("look_up_policy"), incident)
         facts += prior_claims_fact(maker, results.get("list_prior_claims"))
         wording = results.get("search_policy_wording")
-        clause, confidence = await self._choose(situation, clauses_to_choose(wording)[:_CLAUSES_SHOWN])
+        clause, confidence = await self._choose(situation, wording)
         facts += clause_facts(maker, clause, confidence, wording)
         return Conclude(facts=tuple(facts), findings=tuple(await self._holder(situation, facts)))
 
-    async def _choose(
-        self, situation: Situation, clauses: Sequence[Mapping[str, Any]]
-    ) -> tuple[Mapping[str, Any] | None, float]:
-        """The clause that applies, and how sure that is; None when none does or there is nothing to choose by.
-
-        The search's own first is a second opinion: where the model agrees with it the choice is sure.
-        """
+    async def _choose(self, situation: Situation, wording: CallResult | None) -> tuple[Mapping[str, Any] | None, float]:
+        """The clause that applies, and how sure that is; None when none does or there is nothing to choose by."""
         told = _text(situation, "incident_story") or _text(situation, "incident_summary")
-        if not clauses or not told:
+        if not told:
+            return None, 0.0
+        clauses = clauses_to_choose(wording, told)
+        if not clauses:
             return None, 0.0
         prompt = self._prompts.get("policy_lookup/choose_clause")
         titles = {str(item["title"]): item for item in clauses}
@@ -93,7 +96,7 @@ class PolicyLookup:
                 agent=self.name,
                 purpose="choose_clause",
                 messages=prompt.messages(
-                    {}, [UntrustedText(label="clauses", text=listed), UntrustedText(label="incident", text=told)]
+                    {}, [UntrustedText(label="headings", text=listed), UntrustedText(label="incident", text=told)]
                 ),
                 schema=_schema(list(titles)),
                 max_tokens=_MOST_TOKENS,
@@ -102,10 +105,9 @@ class PolicyLookup:
                 logprobs=True,
             )
         )
-        clause = titles.get(str((answer.data or {}).get("clause")))
-        measured = value_confidence(answer, "clause")
-        sure = _UNMEASURED if measured is None else measured
-        return clause, max(sure, _AGREED) if clause is clauses[0] else sure
+        chosen = titles.get(str((answer.data or {}).get("heading")))
+        measured = value_confidence(answer, "heading")
+        return weigh_clauses(chosen, clauses[0], _UNMEASURED if measured is None else measured)
 
     async def _holder(self, situation: Situation, facts: Sequence[Fact]) -> list[Finding]:
         """Whether the one who claims is the one who is insured."""
@@ -147,10 +149,14 @@ def _calls(situation: Situation, agent: str) -> dict[str, ToolCall]:
 
 
 def _schema(titles: Sequence[str]) -> dict[str, Any]:
+    """The cause is asked for first: a model that has named it chooses far better."""
     return {
         "type": "object",
-        "properties": {"clause": {"type": "string", "enum": [*titles, _NONE]}},
-        "required": ["clause"],
+        "properties": {
+            "cause": {"type": "string", "minLength": 3, "maxLength": _CAUSE_LENGTH},
+            "heading": {"type": "string", "enum": [*titles, _NONE]},
+        },
+        "required": ["cause", "heading"],
         "additionalProperties": False,
     }
 

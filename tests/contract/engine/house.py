@@ -166,13 +166,13 @@ class House:
     values: dict[str, FactValue]
     runner: RunRunner
 
-    async def submit(self, token: str = "form-1", message: str = "Please settle this.") -> Submitted:
+    async def submit(self, form: str = "form-1", message: str = "Please settle this.") -> Submitted:
         return await self.intake.submit(
             requester_id=REQUESTER,
             playbook_name="claims_intake",
             message=message,
             attachments=[("letter.txt", b"Dear Sirs, my door was dented.")],
-            form_token=token,
+            form_token=form,
         )
 
     async def work(self) -> str:

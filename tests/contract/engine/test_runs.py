@@ -27,7 +27,11 @@ async def parked(house: House) -> tuple[str, str, str]:
 async def decide(house: House, review_id: str, digest: str, kind: DecisionKind, **said: object) -> str:
     said.setdefault("reason", "Looks right.")
     return await house.desk.decide(
-        review_id, reviewer_id=REVIEWER, kind=kind, proposal_digest=digest, **said  # type: ignore[arg-type]
+        review_id,
+        reviewer_id=REVIEWER,
+        kind=kind,
+        proposal_digest=digest,
+        **said,  # type: ignore[arg-type]
     )
 
 
@@ -94,8 +98,12 @@ async def test_a_rejected_claim_has_no_effect(house: House) -> None:
 async def test_an_edit_does_what_it_says_and_not_what_was_proposed(house: House) -> None:
     run_id, review_id, digest = await parked(house)
     case = await house.desk.case(review_id)
+    less = {"amount": "900.00"}
     calls = [
-        {"tool": call["tool"], "arguments": {**call["arguments"], **({"amount": "900.00"} if "amount" in call["arguments"] else {})}}
+        {
+            "tool": call["tool"],
+            "arguments": {**call["arguments"], **less} if "amount" in call["arguments"] else call["arguments"],
+        }
         for call in case.content["proposal"]["calls"]
     ]
     await decide(house, review_id, digest, DecisionKind.EDIT, edit={"calls": calls})
@@ -203,7 +211,8 @@ async def test_a_missing_document_is_asked_for(house: House) -> None:
     state = await house.work()
     if state == RunState.WAITING_REVIEW:
         [summary] = await house.desk.queue()
-        await decide(house, summary.review_id, (await house.desk.case(summary.review_id)).proposal_digest, DecisionKind.APPROVE)
+        case = await house.desk.case(summary.review_id)
+        await decide(house, summary.review_id, case.proposal_digest, DecisionKind.APPROVE)
         state = await house.work()
     assert state == RunState.WAITING_REQUESTER
     assert "pay_settlement" not in await tools_called(house)

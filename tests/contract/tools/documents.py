@@ -80,7 +80,7 @@ def encoded(picture: Image.Image, kind: str = "JPEG", **options: object) -> byte
 
 def scene(seed: int = 1, size: tuple[int, int] = (900, 700)) -> Image.Image:
     """Something with shapes, edges and grain, as a photo of a thing has; other seeds look different."""
-    chance = random.Random(seed)  # noqa: S311 - a picture, not a secret
+    chance = random.Random(seed)
     picture = Image.new("RGB", size, tuple(chance.randrange(60, 200) for _ in range(3)))
     drawing = ImageDraw.Draw(picture)
     for _ in range(25):

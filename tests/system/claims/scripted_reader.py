@@ -38,8 +38,8 @@ def read(request: ModelRequest) -> dict[str, Any]:
 
 def choose_clause(request: ModelRequest) -> dict[str, Any]:
     """A2 (damage to a parked car) when it is offered."""
-    offered = [str(item) for item in (request.schema or {})["properties"]["clause"]["enum"]]
-    return {"clause": next((item for item in offered if "parked" in item), offered[0])}
+    offered = [str(item) for item in (request.schema or {})["properties"]["heading"]["enum"]]
+    return {"cause": "parked", "heading": next((item for item in offered if "parked" in item), offered[0])}
 
 
 def scripted_reader() -> ScriptedModel:

@@ -1,4 +1,4 @@
-"""A whole worker process with a scripted model: `python -m tests.system.claims.scripted_worker` (settings from OVERSEEN_HOME)."""
+"""A whole worker process with a scripted model; settings from OVERSEEN_HOME."""
 
 import asyncio
 
@@ -9,7 +9,6 @@ from tests.system.claims.scripted_reader import scripted_reader
 
 async def _run() -> None:
     async with running_worker(load_settings(), routes=[scripted_reader()]):
-        print("ready", flush=True)
         await asyncio.Event().wait()
 
 

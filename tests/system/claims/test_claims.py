@@ -1,4 +1,4 @@
-"""A claim through the whole house: real store, vault, sandbox, insurer and worker process; only the model is scripted."""
+"""A claim through the whole house with every part real; only the model is scripted."""
 
 import asyncio
 import random

@@ -136,10 +136,14 @@ async def test_an_unsure_choice_that_code_agrees_with_is_sure_enough() -> None:
 
 
 async def test_a_choice_that_code_disagrees_with_is_unsure() -> None:
-    agent = extractor(plain_model(incident_date="16 October 2026"))
-    found = await conclude(agent, situation(agent, attachments=(LETTER_FILE, BILL_FILE)), MemoryTools({}, FILES))
+    agent = extractor(plain_model(incident_date="15 October 2026"))
+    later = read_result(
+        LETTER.replace("Kestrel Bodyworks want", "It was on 15 October 2026 that Kestrel Bodyworks asked for")
+    )
+    tools = MemoryTools({}, {**FILES, LETTER_FILE.blob: {"read_document": later}})
+    found = await conclude(agent, situation(agent, attachments=(LETTER_FILE, BILL_FILE)), tools)
     fact = next(fact for fact in found.facts if fact.name == "incident_date")
-    assert (fact.value, fact.confidence) == ("2026-10-16", 0.5)
+    assert (fact.value, fact.confidence) == ("2026-10-15", 0.5)
 
 
 async def test_confidence_is_the_probability_of_the_choice_where_code_has_no_opinion() -> None:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from overseen.agents.agent import CallTools
 from overseen.agents.policy_lookup.agent import PolicyLookup
 from overseen.domain.facts import Trust
@@ -59,7 +57,7 @@ def record(**changes: Any) -> MemoryTools:
 
 
 async def test_a_known_policy_gives_all_its_facts() -> None:
-    agent = lookup({"clause": "While parked"})
+    agent = lookup({"cause": "parking", "heading": "While parked"})
     found = await conclude(agent, situation(agent, facts=FACTS), record())
     assert values(found) == {
         "policy_found": True,
@@ -90,29 +88,33 @@ async def test_arguments_name_the_facts_they_come_from() -> None:
 
 
 async def test_the_model_chooses_among_clauses_about_cover_only() -> None:
-    model = ScriptedModel({"choose_clause": [{"clause": "Wear"}]})
+    model = ScriptedModel({"choose_clause": [{"cause": "rust", "heading": "Wear"}]})
     agent = PolicyLookup(model, PROMPTS, SUITE)
-    found = await conclude(agent, situation(agent, facts=FACTS), record())
+    rusty = {
+        **FACTS,
+        "incident_summary": known("incident_summary", "Rust and wear went through the door while parked."),
+    }
+    found = await conclude(agent, situation(agent, facts=rusty), record())
     assert model.requests[0].schema is not None
-    assert model.requests[0].schema["properties"]["clause"]["enum"] == ["While parked", "Wear", "none"]
+    assert model.requests[0].schema["properties"]["heading"]["enum"] == ["While parked", "Wear", "none"]
     assert values(found)["covered"] is False
 
 
 async def test_no_fitting_clause_leaves_cover_open() -> None:
-    agent = lookup({"clause": "none"})
+    agent = lookup({"cause": "nothing", "heading": "none"})
     found = await conclude(agent, situation(agent, facts=FACTS), record())
     assert not {"clause", "covered"} & set(values(found))
 
 
 async def test_a_day_outside_the_period_is_not_covered() -> None:
-    agent = lookup({"clause": "While parked"})
+    agent = lookup({"cause": "parking", "heading": "While parked"})
     facts = {**FACTS, "incident_date": known("incident_date", "2027-02-01")}
     found = await conclude(agent, situation(agent, facts=facts), record())
     assert values(found)["policy_covers_date"] is False
 
 
 async def test_an_unknown_policy_is_said_to_be_unknown() -> None:
-    agent = lookup({"clause": "While parked"})
+    agent = lookup({"cause": "parking", "heading": "While parked"})
     tools = record(look_up_policy={"found": False, "policy": None}, list_prior_claims={"claims": []})
     found = values(await conclude(agent, situation(agent, facts=FACTS), tools))
     assert (found["policy_found"], found["policy_status"], found["prior_claims"]) == (False, "unknown", 0)
@@ -120,7 +122,7 @@ async def test_an_unknown_policy_is_said_to_be_unknown() -> None:
 
 
 async def test_without_a_policy_number_nothing_is_looked_up() -> None:
-    agent = lookup({"clause": "While parked"})
+    agent = lookup({"cause": "parking", "heading": "While parked"})
     facts = {name: fact for name, fact in FACTS.items() if name != "policy_number"}
     tools = record()
     found = await conclude(agent, situation(agent, facts=facts), tools)
@@ -129,37 +131,56 @@ async def test_without_a_policy_number_nothing_is_looked_up() -> None:
 
 
 async def test_somebody_else_than_the_holder_is_flagged() -> None:
-    agent = lookup({"clause": "While parked"})
+    agent = lookup({"cause": "parking", "heading": "While parked"})
     facts = {**FACTS, "claimant_name": known("claimant_name", "Peter Asante")}
     found = await conclude(agent, situation(agent, facts=facts), record())
     assert verdicts(found) == {"claimant_is_holder": "flag"}
 
 
 async def test_what_the_record_says_is_trusted_as_a_record() -> None:
-    agent = lookup({"clause": "While parked"})
+    agent = lookup({"cause": "parking", "heading": "While parked"})
     found = await conclude(agent, situation(agent, facts=FACTS), record())
     holder = next(fact for fact in found.facts if fact.name == "policy_holder")
     assert (holder.trust, holder.source.kind, holder.source.name) == (Trust.RECORD, "record", "policies")
 
 
 async def test_a_lookup_that_failed_says_nothing_about_the_policy() -> None:
-    agent = lookup({"clause": "While parked"})
+    agent = lookup({"cause": "parking", "heading": "While parked"})
     tools = record(look_up_policy={"failed": {"code": "tool_failed", "message": "It broke."}})
     assert "policy_found" not in values(await conclude(agent, situation(agent, facts=FACTS), tools))
 
 
 async def test_a_choice_that_the_search_agrees_with_is_sure() -> None:
     async def confidence(answer: str) -> float | None:
-        agent = PolicyLookup(ScriptedModel({"choose_clause": [{"clause": answer}]}, probability=0.6), PROMPTS, SUITE)
+        agent = PolicyLookup(
+            ScriptedModel({"choose_clause": [{"cause": "it", "heading": answer}]}, probability=0.6), PROMPTS, SUITE
+        )
         found = await conclude(agent, situation(agent, facts=FACTS), record())
         return next(fact.confidence for fact in found.facts if fact.name == "covered")
 
     assert await confidence("While parked") == 0.95
-    assert await confidence("Wear") == pytest.approx(0.6, abs=0.001)
+
+
+async def test_where_an_unsure_model_disagrees_the_searchs_first_stands_for_a_person_to_look_at() -> None:
+    model = ScriptedModel({"choose_clause": [{"cause": "fire", "heading": "Fire"}]}, probability=0.3)
+    fire = {"clause_id": "A4", "title": "Fire", "body": "We pay for fire.", "effect": "covers", "rank": 0.4}
+    agent = PolicyLookup(model, PROMPTS, SUITE)
+    tools = record(search_policy_wording={"clauses": [*CLAUSES, fire]})
+    found = await conclude(agent, situation(agent, facts=FACTS), tools)
+    clause = next(fact for fact in found.facts if fact.name == "clause")
+    assert (clause.value, clause.confidence) == ("A2", 0.5)
+
+
+async def test_an_exclusion_is_not_offered_to_a_story_that_says_nothing_of_it() -> None:
+    model = ScriptedModel({"choose_clause": [{"cause": "it", "heading": "none"}]})
+    agent = PolicyLookup(model, PROMPTS, SUITE)
+    await conclude(agent, situation(agent, facts=FACTS), record())
+    assert model.requests[0].schema is not None
+    assert model.requests[0].schema["properties"]["heading"]["enum"] == ["While parked", "none"]
 
 
 async def test_the_claimants_own_story_is_searched_where_there_is_one() -> None:
-    agent = lookup({"clause": "While parked"})
+    agent = lookup({"cause": "parking", "heading": "While parked"})
     facts = {**FACTS, "incident_story": known("incident_story", "I parked. I came back. There was a dent.")}
     tools = record()
     await conclude(agent, situation(agent, facts=facts), tools)
