@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from overseen.cli import accounts, journal, leases, reviews, runs, stack, tasks, vault
+from overseen.cli import accounts, demo, evals, journal, leases, reviews, runs, stack, tasks, vault
 from overseen.errors import OverseenError
 
 app = typer.Typer(
@@ -16,8 +16,10 @@ app = typer.Typer(
 )
 # Commands that stand alone: `overseen up`.
 app.add_typer(stack.app)
+app.add_typer(demo.app)
 app.add_typer(tasks.app)
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(evals.app, name="evals")
 app.add_typer(journal.app, name="journal")
 app.add_typer(leases.app, name="leases")
 app.add_typer(reviews.app, name="reviews")

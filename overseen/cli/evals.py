@@ -12,9 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from overseen.errors import Misconfigured
-from overseen.evals.ground import proving_ground
 from overseen.evals.scoring import CaseResult, SuiteResult
-from overseen.evals.suite import case_runner, default_folder
 from overseen.playbooks import load_playbook
 from overseen.playbooks.samples import SampleCase, load_sample, load_samples
 from overseen.settings import Settings, load_settings
@@ -54,6 +52,10 @@ def run(
 
 
 async def _run(settings: Settings, suite: str, cases: list[SampleCase]) -> SuiteResult:
+    # Deferred: a worker's whole house takes seconds to import, and other commands share this command line.
+    from overseen.evals.ground import proving_ground
+    from overseen.evals.suite import case_runner, default_folder
+
     results: list[CaseResult] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
