@@ -25,7 +25,7 @@ from overseen.stack.state import read_state
 app = typer.Typer()
 
 _PLAYBOOK = "claims_intake"
-_CASES = ("car_door_plain", "home_over_limit", "car_injury")
+_CASES = ("travel_suitcase_plain", "home_over_limit", "car_injury")
 """One that is settled alone, one that waits for a reviewer, one that only a person may decide."""
 _PEOPLE = (
     ("rosa", "Rosa Requester", (Role.REQUESTER,)),

@@ -8,6 +8,7 @@ from overseen.agents.agent import CallTools, Conclude, Move, Situation
 from overseen.agents.documents import results_by_call
 from overseen.agents.facts import FactMaker
 from overseen.agents.policy_lookup.facts import (
+    ChosenClause,
     clause_facts,
     clauses_to_choose,
     policy_facts,
@@ -28,7 +29,6 @@ _CLAUSES_ASKED = 12
 _BODY_LENGTH = 110
 _QUERY_LENGTH = 1500
 _UNMEASURED = 0.7
-_NONE = "none"
 _KIND_BY_PREFIX = {"CAR": "car", "HOM": "home", "TRV": "travel"}
 
 
@@ -74,18 +74,15 @@ class PolicyLookup:
         facts = policy_facts(maker, results.get("look_up_policy"), incident)
         facts += prior_claims_fact(maker, results.get("list_prior_claims"))
         wording = results.get("search_policy_wording")
-        clause, confidence = await self._choose(situation, wording)
-        facts += clause_facts(maker, clause, confidence, wording)
+        facts += clause_facts(maker, await self._choose(situation, wording), wording)
         return Conclude(facts=tuple(facts), findings=tuple(await self._holder(situation, facts)))
 
-    async def _choose(self, situation: Situation, wording: CallResult | None) -> tuple[Mapping[str, Any] | None, float]:
-        """The clause that applies, and how sure that is; None when none does or there is nothing to choose by."""
+    async def _choose(self, situation: Situation, wording: CallResult | None) -> ChosenClause | None:
+        """The clause that applies; None when there is nothing to choose by or from."""
         told = _text(situation, "incident_story") or _text(situation, "incident_summary")
-        if not told:
-            return None, 0.0
-        clauses = clauses_to_choose(wording, told)
-        if not clauses:
-            return None, 0.0
+        clauses = clauses_to_choose(wording, told) if told else []
+        if not told or not clauses:
+            return None
         prompt = self._prompts.get("policy_lookup/choose_clause")
         titles = {str(item["title"]): item for item in clauses}
         listed = "\n".join(f"- {item['title']}: {_short(item)}" for item in clauses)
@@ -95,9 +92,7 @@ class PolicyLookup:
                 step_id=situation.step.step_id,
                 agent=self.name,
                 purpose="choose_clause",
-                messages=prompt.messages(
-                    {}, [UntrustedText(label="headings", text=listed), UntrustedText(label="incident", text=told)]
-                ),
+                messages=prompt.messages({"headings": listed}, [UntrustedText(label="incident", text=told)]),
                 schema=_schema(list(titles)),
                 max_tokens=_MOST_TOKENS,
                 region=situation.region,
@@ -107,7 +102,7 @@ class PolicyLookup:
         )
         chosen = titles.get(str((answer.data or {}).get("heading")))
         measured = value_confidence(answer, "heading")
-        return weigh_clauses(chosen, clauses[0], _UNMEASURED if measured is None else measured)
+        return weigh_clauses(chosen, clauses, _UNMEASURED if measured is None else measured)
 
     async def _holder(self, situation: Situation, facts: Sequence[Fact]) -> list[Finding]:
         """Whether the one who claims is the one who is insured."""
@@ -149,12 +144,15 @@ def _calls(situation: Situation, agent: str) -> dict[str, ToolCall]:
 
 
 def _schema(titles: Sequence[str]) -> dict[str, Any]:
-    """The cause is asked for first: a model that has named it chooses far better."""
+    """The cause is asked for first: a model that has named it chooses far better.
+
+    There is no way out like "none": where nothing fits the choice is unsure, and an unsure fact brings a person in.
+    """
     return {
         "type": "object",
         "properties": {
             "cause": {"type": "string", "minLength": 3, "maxLength": _CAUSE_LENGTH},
-            "heading": {"type": "string", "enum": [*titles, _NONE]},
+            "heading": {"type": "string", "enum": list(titles)},
         },
         "required": ["cause", "heading"],
         "additionalProperties": False,
@@ -162,7 +160,7 @@ def _schema(titles: Sequence[str]) -> dict[str, Any]:
 
 
 def _short(clause: Mapping[str, Any]) -> str:
-    body = str(clause["body"])
+    body = " ".join(str(clause["body"]).split())
     return body if len(body) <= _BODY_LENGTH else body[:_BODY_LENGTH].rsplit(" ", 1)[0] + " ..."
 
 

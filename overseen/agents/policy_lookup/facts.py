@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -14,7 +15,6 @@ _MOST_CLAUSES = 5
 _LEAST_OWN_WORDS = 2
 _STEM_LENGTH = 5
 _AGREED = 0.95
-_DOUBTFUL = 0.5
 
 
 def policy_facts(maker: FactMaker, result: CallResult | None, incident_date: str | None) -> list[Fact]:
@@ -52,17 +52,26 @@ def prior_claims_fact(maker: FactMaker, result: CallResult | None) -> list[Fact]
     return [maker.record("prior_claims", len(claims), "claims", result.call_id)]
 
 
-def clause_facts(
-    maker: FactMaker, clause: Mapping[str, Any] | None, confidence: float, result: CallResult | None
-) -> list[Fact]:
+@dataclass(frozen=True, kw_only=True)
+class ChosenClause:
+    """A clause, how sure it is that it is the one, and how sure that it says rightly whether the damage is covered."""
+
+    clause: Mapping[str, Any]
+    confidence: float
+    cover_confidence: float
+
+
+def clause_facts(maker: FactMaker, chosen: ChosenClause | None, result: CallResult | None) -> list[Fact]:
     """The clause the model chose among those the record returned, and whether it grants cover."""
-    if clause is None or result is None:
+    if chosen is None or result is None:
         return []
+    clause = chosen.clause
     # The words are the insurer's own; which of them applies is the model's opinion, so its confidence goes along.
     source = Source(kind="record", name=f"clause {clause['clause_id']}: {clause['title']}", call_id=result.call_id)
+    covers = clause["effect"] == "covers"
     return [
-        maker.fact("clause", str(clause["clause_id"]), source, Trust.RECORD, confidence),
-        maker.fact("covered", clause["effect"] == "covers", source, Trust.RECORD, confidence),
+        maker.fact("clause", str(clause["clause_id"]), source, Trust.RECORD, chosen.confidence),
+        maker.fact("covered", covers, source, Trust.RECORD, chosen.cover_confidence),
     ]
 
 
@@ -86,20 +95,18 @@ def clauses_to_choose(result: CallResult | None, told: str) -> Sequence[Mapping[
 
 
 def weigh_clauses(
-    chosen: Mapping[str, Any] | None, first: Mapping[str, Any], probability: float
-) -> tuple[Mapping[str, Any] | None, float]:
-    """The clause and how sure it is, from what the model chose and what the search found first.
+    chosen: Mapping[str, Any] | None, offered: Sequence[Mapping[str, Any]], probability: float
+) -> ChosenClause | None:
+    """How sure the model's choice is: surer where the search found the same clause first, and it grants cover.
 
-    Where both agree on a clause that grants cover it is sure; where they do not and the model was not sure either, the
-    search's first stands, for a person to look at.
+    Where every clause that was offered grants cover, the damage is covered whichever of them applies.
     """
     if chosen is None:
-        return None, 0.0
-    if chosen is first and chosen["effect"] == "covers":
-        return chosen, max(probability, _AGREED)
-    if chosen is not first and probability < _DOUBTFUL:
-        return first, _DOUBTFUL
-    return chosen, probability
+        return None
+    covers = chosen["effect"] == "covers"
+    sure = max(probability, _AGREED) if covers and chosen is offered[0] else probability
+    all_cover = all(clause["effect"] == "covers" for clause in offered)
+    return ChosenClause(clause=chosen, confidence=sure, cover_confidence=max(sure, _AGREED) if all_cover else sure)
 
 
 def _own_words_told(clause: Mapping[str, Any], clauses: Sequence[Mapping[str, Any]], story: frozenset[str]) -> int:

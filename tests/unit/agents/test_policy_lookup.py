@@ -11,7 +11,7 @@ from overseen.testing import ScriptedModel
 from tests.unit.agents.situations import MemoryTools, conclude, known, situation, values, verdicts
 
 PROMPTS = PromptLibrary()
-PROMPTS.get("policy_lookup/choose_clause").messages({})
+PROMPTS.get("policy_lookup/choose_clause").messages({"headings": "- x"})
 SUITE = standard_suite()
 POLICY = {
     "policy_number": "CAR-2214-KL",
@@ -96,13 +96,13 @@ async def test_the_model_chooses_among_clauses_about_cover_only() -> None:
     }
     found = await conclude(agent, situation(agent, facts=rusty), record())
     assert model.requests[0].schema is not None
-    assert model.requests[0].schema["properties"]["heading"]["enum"] == ["While parked", "Wear", "none"]
+    assert model.requests[0].schema["properties"]["heading"]["enum"] == ["While parked", "Wear"]
     assert values(found)["covered"] is False
 
 
-async def test_no_fitting_clause_leaves_cover_open() -> None:
-    agent = lookup({"cause": "nothing", "heading": "none"})
-    found = await conclude(agent, situation(agent, facts=FACTS), record())
+async def test_no_clause_to_choose_from_leaves_cover_open() -> None:
+    agent = lookup()
+    found = await conclude(agent, situation(agent, facts=FACTS), record(search_policy_wording={"clauses": []}))
     assert not {"clause", "covered"} & set(values(found))
 
 
@@ -150,33 +150,36 @@ async def test_a_lookup_that_failed_says_nothing_about_the_policy() -> None:
     assert "policy_found" not in values(await conclude(agent, situation(agent, facts=FACTS), tools))
 
 
-async def test_a_choice_that_the_search_agrees_with_is_sure() -> None:
-    async def confidence(answer: str) -> float | None:
-        agent = PolicyLookup(
-            ScriptedModel({"choose_clause": [{"cause": "it", "heading": answer}]}, probability=0.6), PROMPTS, SUITE
-        )
-        found = await conclude(agent, situation(agent, facts=FACTS), record())
-        return next(fact.confidence for fact in found.facts if fact.name == "covered")
-
-    assert await confidence("While parked") == 0.95
+FIRE = {"clause_id": "A4", "title": "Fire", "body": "We pay for fire.", "effect": "covers", "rank": 0.4}
 
 
-async def test_where_an_unsure_model_disagrees_the_searchs_first_stands_for_a_person_to_look_at() -> None:
-    model = ScriptedModel({"choose_clause": [{"cause": "fire", "heading": "Fire"}]}, probability=0.3)
-    fire = {"clause_id": "A4", "title": "Fire", "body": "We pay for fire.", "effect": "covers", "rank": 0.4}
+async def confidences(heading: str, *clauses: Any) -> dict[str, float | None]:
+    model = ScriptedModel({"choose_clause": [{"cause": "it", "heading": heading}]}, probability=0.6)
     agent = PolicyLookup(model, PROMPTS, SUITE)
-    tools = record(search_policy_wording={"clauses": [*CLAUSES, fire]})
-    found = await conclude(agent, situation(agent, facts=FACTS), tools)
-    clause = next(fact for fact in found.facts if fact.name == "clause")
-    assert (clause.value, clause.confidence) == ("A2", 0.5)
+    facts = {**FACTS, "incident_story": known("incident_story", "Rust and wear went through the parked door.")}
+    tools = record(search_policy_wording={"clauses": list(clauses)})
+    found = await conclude(agent, situation(agent, facts=facts), tools)
+    return {fact.name: round(fact.confidence or 0, 2) for fact in found.facts if fact.name in ("clause", "covered")}
+
+
+async def test_a_choice_that_the_search_agrees_with_is_sure() -> None:
+    assert await confidences("While parked", *CLAUSES) == {"clause": 0.95, "covered": 0.95}
+
+
+async def test_an_unsure_choice_among_clauses_that_all_cover_is_unsure_about_the_clause_only() -> None:
+    assert await confidences("Fire", CLAUSES[0], FIRE) == {"clause": 0.6, "covered": 0.95}
+
+
+async def test_an_exclusion_is_never_surer_than_the_model() -> None:
+    assert await confidences("Wear", CLAUSES[2], CLAUSES[0]) == {"clause": 0.6, "covered": 0.6}
 
 
 async def test_an_exclusion_is_not_offered_to_a_story_that_says_nothing_of_it() -> None:
-    model = ScriptedModel({"choose_clause": [{"cause": "it", "heading": "none"}]})
+    model = ScriptedModel({"choose_clause": [{"cause": "it", "heading": "While parked"}]})
     agent = PolicyLookup(model, PROMPTS, SUITE)
     await conclude(agent, situation(agent, facts=FACTS), record())
     assert model.requests[0].schema is not None
-    assert model.requests[0].schema["properties"]["heading"]["enum"] == ["While parked", "none"]
+    assert model.requests[0].schema["properties"]["heading"]["enum"] == ["While parked"]
 
 
 async def test_the_claimants_own_story_is_searched_where_there_is_one() -> None:
