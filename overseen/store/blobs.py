@@ -97,11 +97,17 @@ class PostgresBlobStore:
         """See BlobStore."""
         async with self._database.read() as session:
             found = (
-                await session.execute(select(Blob.nonce, Blob.ciphertext).where(Blob.sha256 == sha256))
+                await session.execute(select(Blob.nonce, Blob.ciphertext, Blob.key_id).where(Blob.sha256 == sha256))
             ).one_or_none()
         if found is None or found.ciphertext is None:
             raise NotFound(
                 "This content is not stored, or was erased.", next_step="The journal still shows that it existed."
+            )
+        if found.key_id != self._key_id:
+            raise Misconfigured(
+                "This content was stored under another blob key.",
+                not_done="It was not read.",
+                next_step="Restore keys/blob.key of the data folder that the content was stored from.",
             )
         return self._cipher.decrypt(found.nonce, found.ciphertext, sha256.encode())
 
