@@ -43,7 +43,11 @@ install_packages() {
   local lock arguments=()
   for lock in "${locks[@]}"; do arguments+=(-r "$lock"); done
   "$venv/bin/python" -m pip install "${options[@]}" --require-hashes "${arguments[@]}"
-  "$venv/bin/python" -m pip install "${options[@]}" --no-deps --no-build-isolation -e .
+  # The build back end warns about editable installs in general; what it says matters only when it fails.
+  "$venv/bin/python" -m pip install "${options[@]}" --no-deps --no-build-isolation -e . 2>"$venv/install.log" || {
+    cat "$venv/install.log" >&2
+    fail "the package could not be installed"
+  }
   rm -f "$venv/.set-up-$kind-"*
   touch "$stamp"
 }

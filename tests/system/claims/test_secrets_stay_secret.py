@@ -132,7 +132,7 @@ async def test_a_credential_is_found_nowhere_it_must_not_be(
     async with compose_worker(traced, new_worker_id(), routes=[model]) as house:
         state = await house.runner.advance(Command(run_id=submitted.run_id, kind="start"))
     watching.cancel()
-    assert state == "settled"
+    assert state == "settled", (await services.runs.run(submitted.run_id)).error_message
 
     places = {
         "prompts": " ".join(message.text for request in model.requests for message in request.messages),
