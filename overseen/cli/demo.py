@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +40,7 @@ _PATIENCE_SECONDS = 900.0
 class _Claim:
     case: SampleCase
     run_id: str = ""
-    state: str = "queued"
+    state: str = "waiting its turn"
     boundary: str = ""
     amount: str = ""
     seconds: float = 0.0
@@ -68,9 +68,11 @@ async def _demo(base: str) -> None:
         }
         playbook = load_playbook(_PLAYBOOK)
         claims = [_Claim(case=load_sample(playbook, name)) for name in _CASES]
-        for claim in claims:
-            claim.run_id = await _hand_in(services, claim.case, accounts["rosa"])
-        await _watch(services, claims, console, base)
+        with Live(_table(claims, base), console=console, refresh_per_second=2) as live:
+            # One after the other: the local model answers one question at a time, and each should show its own time.
+            for claim in claims:
+                claim.run_id = await _hand_in(services, claim.case, accounts["rosa"])
+                await _watch(services, claim, lambda: live.update(_table(claims, base)))
         console.print("\nSign in as (each link works once; `overseen accounts link NAME` makes a new one):")
         for name, shown, _ in _PEOPLE:
             token = await services.accounts.link(name)
@@ -90,30 +92,27 @@ async def _hand_in(services: Services, case: SampleCase, requester_id: str) -> s
     return submitted.run_id
 
 
-async def _watch(services: Services, claims: Sequence[_Claim], console: Console, base: str) -> None:
-    """Until every claim is at rest. Raises Unavailable when that takes too long."""
+async def _watch(services: Services, claim: _Claim, show: Callable[[], None]) -> None:
+    """Until the claim is at rest. Raises Unavailable when that takes too long."""
     began = time.monotonic()
-    with Live(_table(claims, base), console=console, refresh_per_second=2) as live:
-        while any(claim.state not in _AT_REST for claim in claims):
-            for claim in claims:
-                if claim.state not in _AT_REST:
-                    run = await services.runs.run(claim.run_id)
-                    claim.state, claim.boundary = run.state, run.boundary or ""
-                    claim.amount = f"{run.amount:,.2f} {run.currency}" if run.amount is not None else "-"
-                    claim.seconds = time.monotonic() - began
-            live.update(_table(claims, base))
-            if time.monotonic() - began > _PATIENCE_SECONDS:
-                raise Unavailable(
-                    "The claims are not through after 15 minutes.",
-                    not_done="They go on in the background.",
-                    next_step="`overseen status` says whether the worker and the model run.",
-                )
-            await asyncio.sleep(0.5)
+    while claim.state not in _AT_REST:
+        run = await services.runs.run(claim.run_id)
+        claim.state, claim.boundary = run.state, run.boundary or ""
+        claim.amount = f"{run.amount:,.2f} {run.currency}" if run.amount is not None else "-"
+        claim.seconds = time.monotonic() - began
+        show()
+        if claim.seconds > _PATIENCE_SECONDS:
+            raise Unavailable(
+                "The claim is not through after 15 minutes.",
+                not_done="It goes on in the background.",
+                next_step="`overseen status` says whether the worker and the model run.",
+            )
+        await asyncio.sleep(0.5)
 
 
 def _table(claims: Sequence[_Claim], base: str) -> Table:
     table = Table("claim", "state", "boundary", "amount", "seconds", "page")
     for claim in claims:
-        page = f"{base}/runs/{claim.run_id}"
+        page = f"{base}/runs/{claim.run_id}" if claim.run_id else ""
         table.add_row(claim.case.title, claim.state, claim.boundary, claim.amount, f"{claim.seconds:.0f}", page)
     return table

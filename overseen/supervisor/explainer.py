@@ -19,6 +19,8 @@ from overseen.supervisor.explanation import (
 from overseen.supervisor.playbook import Playbook
 
 _MOST_TOKENS = 280
+_LONGEST_VALUE = 120
+"""Characters of a fact worth showing: stories and fingerprints cost seconds to read and explain nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,11 @@ class Explainer:
         region: str,
     ) -> Explanation:
         """The explanation. Errors that trying again may mend are raised; others lead to the rules' own words."""
-        told = {name: fact for name, fact in facts.items() if fact.value is not None}
+        told = {
+            name: fact
+            for name, fact in facts.items()
+            if fact.value is not None and len(str(fact.value)) <= _LONGEST_VALUE
+        }
         prompt = self._prompts.get("supervisor/explain")
         messages = prompt.messages(
             {"goal": playbook.goal},

@@ -7,7 +7,7 @@ from overseen.domain.plans import Plan, Step
 from overseen.errors import OverseenError, WhoActs
 from overseen.supervisor.playbook import AgentCard, Playbook
 
-_GOAL_LENGTH = 140
+_GOAL_LENGTH = 70
 
 
 class UnreadablePlan(OverseenError):
