@@ -68,11 +68,14 @@ async def _demo(base: str) -> None:
         }
         playbook = load_playbook(_PLAYBOOK)
         claims = [_Claim(case=load_sample(playbook, name)) for name in _CASES]
-        with Live(_table(claims, base), console=console, refresh_per_second=2) as live:
+        with Live(_table(claims), console=console, refresh_per_second=2) as live:
             # One after the other: the local model answers one question at a time, and each should show its own time.
             for claim in claims:
                 claim.run_id = await _hand_in(services, claim.case, accounts["rosa"])
-                await _watch(services, claim, lambda: live.update(_table(claims, base)))
+                await _watch(services, claim, lambda: live.update(_table(claims)))
+        console.print()
+        for claim in claims:
+            console.print(f"  {claim.case.title}: {base}/runs/{claim.run_id}", soft_wrap=True)
         console.print("\nSign in as (each link works once; `overseen accounts link NAME` makes a new one):")
         for name, shown, _ in _PEOPLE:
             token = await services.accounts.link(name)
@@ -110,9 +113,8 @@ async def _watch(services: Services, claim: _Claim, show: Callable[[], None]) ->
         await asyncio.sleep(0.5)
 
 
-def _table(claims: Sequence[_Claim], base: str) -> Table:
-    table = Table("claim", "state", "boundary", "amount", "seconds", "page")
+def _table(claims: Sequence[_Claim]) -> Table:
+    table = Table("claim", "state", "boundary", "amount", "seconds", box=None, pad_edge=False)
     for claim in claims:
-        page = f"{base}/runs/{claim.run_id}" if claim.run_id else ""
-        table.add_row(claim.case.title, claim.state, claim.boundary, claim.amount, f"{claim.seconds:.0f}", page)
+        table.add_row(claim.case.title, claim.state, claim.boundary, claim.amount, f"{claim.seconds:.0f}")
     return table
