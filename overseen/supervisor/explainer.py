@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from overseen.domain.facts import Fact
-from overseen.domain.outcomes import BoundaryVerdict, Ruling
+from overseen.domain.outcomes import BoundaryVerdict, Outcome, Ruling
 from overseen.errors import OverseenError
 from overseen.models.types import ModelPort, ModelRequest
 from overseen.prompts import PromptLibrary, UntrustedText
@@ -19,6 +19,8 @@ from overseen.supervisor.explanation import (
 from overseen.supervisor.playbook import Playbook
 
 _MOST_TOKENS = 280
+_UNDECIDED = (Outcome.ASK, Outcome.REFER)
+"""Nothing is decided then, and no model may make it sound decided: the rules' own words are used."""
 _LONGEST_VALUE = 120
 """Characters of a fact worth showing: stories and fingerprints cost seconds to read and explain nothing."""
 
@@ -56,6 +58,8 @@ class Explainer:
             for name, fact in facts.items()
             if fact.value is not None and len(str(fact.value)) <= _LONGEST_VALUE
         }
+        if ruling.outcome in _UNDECIDED:
+            return self._by_rules(playbook, told, (ruling, boundary))
         prompt = self._prompts.get("supervisor/explain")
         messages = prompt.messages(
             {"goal": playbook.goal},
@@ -79,16 +83,21 @@ class Explainer:
         except OverseenError as error:
             if error.retryable:
                 raise
-            return self._by_rules(told, ruling, boundary, (error.message,))
+            return self._by_rules(playbook, told, (ruling, boundary), (error.message,))
         if problems := check_explanation(answer.data, told, ruling, boundary):
-            return self._by_rules(told, ruling, boundary, problems)
+            return self._by_rules(playbook, told, (ruling, boundary), problems)
         return Explanation(
             text=explanation_text(answer.data), cited_facts=explanation_facts(answer.data), author="model"
         )
 
     @staticmethod
     def _by_rules(
-        facts: Mapping[str, Fact], ruling: Ruling, boundary: BoundaryVerdict, problems: tuple[str, ...]
+        playbook: Playbook,
+        facts: Mapping[str, Fact],
+        decided: tuple[Ruling, BoundaryVerdict],
+        problems: tuple[str, ...] = (),
     ) -> Explanation:
-        text = rules_explanation(facts, ruling, boundary)
-        return Explanation(text=text, cited_facts=tuple(facts), author="rules", problems=problems)
+        text = rules_explanation(facts, *decided)
+        # Sums and choices are what the rules turn on; the rest can be seen beside them.
+        cited = tuple(fact.name for fact in playbook.facts if fact.type in ("money", "choice") and fact.name in facts)
+        return Explanation(text=text, cited_facts=cited, author="rules", problems=problems)

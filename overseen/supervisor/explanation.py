@@ -1,10 +1,11 @@
 """The explanation: a model puts the decision into words, and code refuses words the facts do not carry."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from overseen.domain.facts import Fact
-from overseen.domain.outcomes import BoundaryVerdict, Ruling
+from overseen.domain.outcomes import BoundaryVerdict, Outcome, Ruling
 from overseen.supervisor.statements import (
     fact_line,
     invented_numbers,
@@ -15,6 +16,12 @@ from overseen.supervisor.statements import (
 
 _SENTENCE_LENGTH = 220
 _SENTENCES = 3
+_PAID = re.compile(r"\b(will be paid|we (will )?pay|settled|approved|reimbursed)\b", re.IGNORECASE)
+_DENIED = re.compile(
+    r"\b(denied|denies|reject\w*|declin\w*|refus\w*|not (be )?(paid|covered)|(does|did|do) not cover|lapsed|outside the"
+    r")\b",
+    re.IGNORECASE,
+)
 
 
 def explanation_schema(facts: Mapping[str, Fact]) -> dict[str, Any]:
@@ -88,13 +95,10 @@ def rules_explanation(facts: Mapping[str, Fact], ruling: Ruling, boundary: Bound
 
 def _contradiction(text: str, ruling: Ruling) -> str:
     """A paragraph that says the opposite of the ruling is worse than none."""
-    lowered = text.lower()
-    paid = any(word in lowered for word in ("will be paid", "we will pay", "is settled", "is approved"))
-    denied = any(word in lowered for word in ("is denied", "is rejected", "will not be paid", "not covered"))
-    if paid and ruling.amount is None:
+    if ruling.amount is None and _PAID.search(text):
         return "It says that money is paid, but the ruling pays nothing."
-    if denied and ruling.amount is not None:
-        return "It says that the claim is denied, but the ruling pays."
+    if ruling.outcome is not Outcome.DENY and _DENIED.search(text):
+        return "It says that the claim is denied, but the ruling does not."
     return ""
 
 

@@ -30,7 +30,8 @@ def test_an_explanation_made_of_facts_holds() -> None:
         (GOOD + " See policy CAR-9999-ZZ.", "CAR-9999-ZZ is in no fact."),
         (GOOD + " Write to boss@example.org.", "boss@example.org is in no fact."),
         ("The claim is settled because the clause covers it.", "It does not name the amount 492.80."),
-        (GOOD + " The claim is denied.", "It says that the claim is denied, but the ruling pays."),
+        (GOOD + " The claim is denied.", "It says that the claim is denied, but the ruling does not."),
+        (GOOD + " The policy does not cover it.", "It says that the claim is denied, but the ruling does not."),
         ("", "The explanation holds no sentences."),
     ],
 )
