@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 
-from overseen.settings import default_home
+from overseen.settings import default_home, load_settings
 from overseen.stack.doctor import Health, examine
 from overseen.stack.launch import bring_up, describe, page_address, take_down
 from overseen.stack.state import PartState, PartStatus, StackState, read_state
@@ -70,8 +70,17 @@ def status(home: Home = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def doctor(home: Home = None, as_json: AsJson = False) -> None:
+def doctor(
+    home: Home = None,
+    attack: Annotated[
+        bool, typer.Option("--attack", help="Attack the sandbox on this machine and say what held.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Say what this machine can do, and what to mend; exit code 1 when something would stop Overseen."""
+    if attack:
+        _attack(data_folder(home), as_json)
+        return
     found = asyncio.run(examine(data_folder(home)))
     healthy = all(item.health is not Health.FAIL for item in found)
     if as_json:
@@ -82,6 +91,32 @@ def doctor(home: Home = None, as_json: AsJson = False) -> None:
             if item.next_step:
                 _console.print(f"{'':<22} {item.next_step}", markup=False, soft_wrap=True)
     if not healthy:
+        raise typer.Exit(1)
+
+
+def _attack(home: Path, as_json: bool) -> None:
+    """Run the attack table; exit code 1 when an attack was not held: such a sandbox must not be used."""
+    # Deferred: the sandbox brings imports that starting and stopping do not need.
+    from overseen.tools.sandbox import BubblewrapBackend
+    from overseen.tools.sandbox.attacks import AttackResult, run_attacks
+
+    async def run() -> list[AttackResult]:
+        backend = BubblewrapBackend(load_settings(home).sandbox_folder)
+        try:
+            return await run_attacks(backend)
+        finally:
+            await backend.close()
+
+    results = asyncio.run(run())
+    if as_json:
+        print(json.dumps({"attacks": [asdict(result) for result in results]}, indent=2))
+    else:
+        for result in results:
+            held = "held" if result.held else "NOT HELD"
+            _console.print(f"{held:<9}{result.name:<44} {result.detail}", markup=False, soft_wrap=True)
+        lost = sum(not result.held for result in results)
+        _console.print(f"{len(results) - lost} of {len(results)} attacks held.")
+    if not all(result.held for result in results):
         raise typer.Exit(1)
 
 
