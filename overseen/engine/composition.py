@@ -13,7 +13,6 @@ from overseen.agents.policy_lookup.agent import PolicyLookup
 from overseen.agents.vision_checker.agent import VisionChecker
 from overseen.engine.adapters import GatewayStops, GatewayTracer
 from overseen.engine.answering import QuestionAnswering
-from overseen.engine.decision_checks import OutgoingChecks
 from overseen.engine.failures import RunFailures
 from overseen.engine.liveness import WorkerLiveness
 from overseen.engine.run_rules import PlaybookModelBudgets, PlaybookRules
@@ -21,6 +20,7 @@ from overseen.engine.runner import RunRunner
 from overseen.graphs.case_file import CaseFiles
 from overseen.graphs.services import RunServices
 from overseen.graphs.supervisor_graph import build_supervisor_graph
+from overseen.guardrails.decision_checks import DecisionChecks
 from overseen.guardrails.suite import standard_suite
 from overseen.journal import Journal
 from overseen.models.gateway import ModelGateway, build_model_gateway
@@ -193,7 +193,7 @@ def _services(
         agents={agent.name: agent for agent in agents},
         planner=Planner(models, prompts),
         explainer=Explainer(models, prompts),
-        checks=OutgoingChecks(guardrails),
+        checks=DecisionChecks(guardrails),
         signer=signer,
     )
 
