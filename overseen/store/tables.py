@@ -370,3 +370,18 @@ class StopRecord(Base):
     lifted_by: Mapped[str | None] = mapped_column(String(120))
     lifted_at: Mapped[datetime | None]
     __table_args__ = (Index("ix_stops_target", "scope", "target"),)
+
+
+class ServiceReport(Base):
+    """How the last turn of a service that runs beside the work went: canary, reconciler, sweeper, attack table.
+
+    One row a service, overwritten at every turn: what is worth keeping is in the journal. `detail` holds numbers and
+    words of the house, never content.
+    """
+
+    __tablename__ = "service_reports"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    worker_id: Mapped[str] = mapped_column(String(80))
+    at: Mapped[datetime] = mapped_column(default=now)
+    ok: Mapped[bool]
+    detail: Mapped[dict[str, Any]]
