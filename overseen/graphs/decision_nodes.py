@@ -44,6 +44,7 @@ class DecisionNodes:
         outputs = round_outputs(state["outputs"], number, [step.step_id for step in plan.steps])
         facts = await self._cases.facts(outputs, case.playbook)
         findings = await self._cases.findings(outputs)
+        findings += await self._services.checks.inspect_facts(facts, findings)
         ruling = compute_ruling(case.playbook, facts)
         proposal = build_proposal(case.playbook, ruling, facts)
         findings += await self._services.checks.inspect_proposal(proposal, facts)
@@ -116,9 +117,9 @@ class DecisionNodes:
         """The model puts the decision into words; where its words do not hold, the rules' own are used."""
         case = await self._cases.open(state["run_id"])
         facts = await self._facts(state, case)
-        ruling, boundary = await self._ruling(state)
+        ruling, _ = await self._ruling(state)
         explanation = await self._services.explainer.explain(
-            case.playbook, facts=facts, ruling=ruling, boundary=boundary, run_id=case.run_id, region=case.region
+            case.playbook, facts=facts, ruling=ruling, run_id=case.run_id, region=case.region
         )
         blob = await self._cases.put(
             {"text": explanation.text, "cited_facts": explanation.cited_facts, "author": explanation.author}

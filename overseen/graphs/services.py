@@ -23,7 +23,11 @@ class HeadSigner(Protocol):
 
 
 class DecisionChecks(Protocol):
-    """Guardrails over what would be sent out."""
+    """Guardrails over all facts of a run together, and over what would be sent out."""
+
+    async def inspect_facts(self, facts: Mapping[str, Fact], findings: Sequence[Finding]) -> Sequence[Finding]:
+        """Findings about facts of different steps that do not fit together; `findings` are those of the steps."""
+        ...
 
     async def inspect_proposal(self, proposal: Proposal, facts: Mapping[str, Fact]) -> Sequence[Finding]:
         """Findings about outgoing text: personal data of others, secrets."""

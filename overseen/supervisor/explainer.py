@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from overseen.domain.facts import Fact
-from overseen.domain.outcomes import BoundaryVerdict, Outcome, Ruling
+from overseen.domain.outcomes import Outcome, Ruling
 from overseen.errors import OverseenError
 from overseen.models.types import ModelPort, ModelRequest
 from overseen.prompts import PromptLibrary, UntrustedText
+from overseen.supervisor.context import money
 from overseen.supervisor.explanation import (
     check_explanation,
-    explanation_facts,
+    cited_facts,
     explanation_input,
     explanation_schema,
     explanation_text,
@@ -18,11 +19,9 @@ from overseen.supervisor.explanation import (
 )
 from overseen.supervisor.playbook import Playbook
 
-_MOST_TOKENS = 280
+_MOST_TOKENS = 140
 _UNDECIDED = (Outcome.ASK, Outcome.REFER)
 """Nothing is decided then, and no model may make it sound decided: the rules' own words are used."""
-_LONGEST_VALUE = 120
-"""Characters of a fact worth showing: stories and fingerprints cost seconds to read and explain nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,23 +47,18 @@ class Explainer:
         *,
         facts: Mapping[str, Fact],
         ruling: Ruling,
-        boundary: BoundaryVerdict,
         run_id: str,
         region: str,
     ) -> Explanation:
         """The explanation. Errors that trying again may mend are raised; others lead to the rules' own words."""
-        told = {
-            name: fact
-            for name, fact in facts.items()
-            if fact.value is not None and len(str(fact.value)) <= _LONGEST_VALUE
-        }
+        told = _telling(playbook, facts, ruling)
         if ruling.outcome in _UNDECIDED:
-            return self._by_rules(playbook, told, (ruling, boundary))
+            return self._by_rules(told, ruling)
         prompt = self._prompts.get("supervisor/explain")
         messages = prompt.messages(
-            {"goal": playbook.goal},
+            {},
             # Facts quote outsiders, so all of it goes in as something to read.
-            [UntrustedText(label="case", text=explanation_input(told, ruling, boundary))],
+            [UntrustedText(label="case", text=explanation_input(told, ruling))],
         )
         try:
             answer = await self._models.complete(
@@ -74,7 +68,7 @@ class Explainer:
                     agent="supervisor",
                     purpose="explain",
                     messages=messages,
-                    schema=explanation_schema(told),
+                    schema=explanation_schema(),
                     max_tokens=_MOST_TOKENS,
                     region=region,
                     prompt=prompt.reference,
@@ -83,21 +77,36 @@ class Explainer:
         except OverseenError as error:
             if error.retryable:
                 raise
-            return self._by_rules(playbook, told, (ruling, boundary), (error.message,))
-        if problems := check_explanation(answer.data, told, ruling, boundary):
-            return self._by_rules(playbook, told, (ruling, boundary), problems)
-        return Explanation(
-            text=explanation_text(answer.data), cited_facts=explanation_facts(answer.data), author="model"
-        )
+            return self._by_rules(told, ruling, (error.message,))
+        if problems := check_explanation(answer.data, told, ruling):
+            return self._by_rules(told, ruling, problems)
+        text = explanation_text(answer.data)
+        return Explanation(text=text, cited_facts=cited_facts(text, told, ruling), author="model")
 
     @staticmethod
     def _by_rules(
-        playbook: Playbook,
         facts: Mapping[str, Fact],
-        decided: tuple[Ruling, BoundaryVerdict],
+        ruling: Ruling,
         problems: tuple[str, ...] = (),
     ) -> Explanation:
-        text = rules_explanation(facts, *decided)
-        # Sums and choices are what the rules turn on; the rest can be seen beside them.
-        cited = tuple(fact.name for fact in playbook.facts if fact.type in ("money", "choice") and fact.name in facts)
+        text = rules_explanation(ruling)
+        cited = cited_facts(text, facts, ruling) or tuple(facts)
         return Explanation(text=text, cited_facts=cited, author="rules", problems=problems)
+
+
+def _telling(playbook: Playbook, facts: Mapping[str, Fact], ruling: Ruling) -> dict[str, Fact]:
+    """The facts worth explaining with: days, terms of the sum, and what the ruling's reasons speak of.
+
+    Others are left out because small models work them in whether they matter or not.
+    """
+    reasons = " ".join(ruling.reasons).lower()
+    terms = {abs(amount) for _, amount in ruling.sum_terms}
+    told: dict[str, Fact] = {}
+    for item in playbook.facts:
+        fact = facts.get(item.name)
+        if fact is None or fact.value is None or item.name not in playbook.decision_facts:
+            continue
+        named = item.type != "bool" and (str(fact.value).lower() in reasons or item.title.lower() in reasons)
+        if item.type == "date" or named or (item.type == "money" and money(fact.value) in terms):
+            told[item.name] = fact
+    return told

@@ -1,82 +1,83 @@
 """The explanation: a model puts the decision into words, and code refuses words the facts do not carry."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from overseen.domain.facts import Fact
-from overseen.domain.outcomes import BoundaryVerdict, Outcome, Ruling
+from overseen.domain.outcomes import Outcome, Ruling
+from overseen.supervisor.context import money
 from overseen.supervisor.statements import (
-    fact_line,
+    amount_sentence,
     invented_numbers,
     known_lines,
+    numbers_in,
     ruling_lines,
+    sentence,
+    spoken,
     unknown_identifiers,
 )
 
-_SENTENCE_LENGTH = 220
-_SENTENCES = 3
+_LENGTH = 300
 _PAID = re.compile(r"\b(will be paid|we (will )?pay|settled|approved|reimbursed)\b", re.IGNORECASE)
 _DENIED = re.compile(
     r"\b(denied|denies|reject\w*|declin\w*|refus\w*|not (be )?(paid|covered)|(does|did|do) not cover|lapsed|outside the"
     r")\b",
     re.IGNORECASE,
 )
+_NEGATION = re.compile(r"\b(no|not|never|none|nothing|without|neither|cannot)\b|n['’]t\b", re.IGNORECASE)
+_PROCEDURE = re.compile(r"\b(reviewers?|informed|notified|this review|the system)\b", re.IGNORECASE)
+_OPENING = {
+    Outcome.ASK: "This cannot be decided yet.",
+    Outcome.REFER: "A person has to look at this.",
+    Outcome.DENY: "By the rules nothing can be paid.",
+}
 
 
-def explanation_schema(facts: Mapping[str, Fact]) -> dict[str, Any]:
-    """JSON schema: one to three sentences, each with the names of the facts it rests on."""
-    sentence = {
-        "type": "object",
-        "properties": {
-            "text": {"type": "string", "minLength": 10, "maxLength": _SENTENCE_LENGTH},
-            "facts": {
-                "type": "array",
-                "items": {"type": "string", "enum": sorted(facts)},
-                "minItems": 1,
-                "maxItems": 4,
-            },
-        },
-        "required": ["text", "facts"],
-        "additionalProperties": False,
-    }
+def explanation_schema() -> dict[str, Any]:
+    """JSON schema of the answer: one short paragraph."""
     return {
         "type": "object",
-        "properties": {"sentences": {"type": "array", "items": sentence, "minItems": 1, "maxItems": _SENTENCES}},
-        "required": ["sentences"],
+        "properties": {"explanation": {"type": "string", "minLength": 20, "maxLength": _LENGTH}},
+        "required": ["explanation"],
         "additionalProperties": False,
     }
 
 
-def explanation_input(facts: Mapping[str, Fact], ruling: Ruling, boundary: BoundaryVerdict) -> str:
-    """What the model is shown: the decision, then every fact, one a line."""
-    decision = "\n".join(ruling_lines(ruling, boundary))
-    return f"Decision:\n{decision}\n\nFacts:\n" + "\n".join(fact_line(fact) for fact in facts.values())
+def explanation_input(facts: Mapping[str, Fact], ruling: Ruling) -> str:
+    """What the model is shown, in one line: the decision, then every fact. How it is gone about is not its business."""
+    told = [f"{fact.name}: {spoken(fact)}." for fact in facts.values()]
+    return " ".join([*ruling_lines(ruling, None), *told])
 
 
 def explanation_text(data: Any) -> str:
-    """The sentences of an answer as one paragraph; empty when there are none."""
-    return " ".join(" ".join(str(item["text"]).split()) for item in _sentences(data))
+    """The paragraph of an answer; empty when there is none."""
+    return " ".join(str(data.get("explanation") or "").split()) if isinstance(data, Mapping) else ""
 
 
-def explanation_facts(data: Any) -> tuple[str, ...]:
-    """Names of the facts cited, each once, in order."""
-    return tuple(dict.fromkeys(str(name) for item in _sentences(data) for name in item["facts"]))
+def cited_facts(text: str, facts: Mapping[str, Fact], ruling: Ruling) -> tuple[str, ...]:
+    """Names of the facts the text speaks of: those whose value stands in it."""
+    said = numbers_in(text)
+    terms = {abs(amount).normalize() for _, amount in ruling.sum_terms}
+    return tuple(
+        name
+        for name, fact in facts.items()
+        if ((amount := money(fact.value)) is not None and amount.normalize() in said & terms)
+        or (len(spoken(fact)) > 1 and re.search(rf"(?<!\w){re.escape(spoken(fact))}(?!\w)", text, re.IGNORECASE))
+    )
 
 
-def check_explanation(
-    data: Any, facts: Mapping[str, Fact], ruling: Ruling, boundary: BoundaryVerdict
-) -> tuple[str, ...]:
+def check_explanation(data: Any, facts: Mapping[str, Fact], ruling: Ruling) -> tuple[str, ...]:
     """What is wrong with the explanation, one sentence a problem; empty when it holds.
 
-    It holds when it has sentences, cites only known facts, and every number, policy number, account and address in it
-    stands in a fact, the ruling or the boundary, and a settlement's amount is named.
+    It holds when it is of whole sentences, every number, policy number, account and address in it stands in a fact or
+    the ruling, a settlement's amount is named, and nothing contradicts the ruling.
     """
     text = explanation_text(data)
     if not text:
         return ("The explanation holds no sentences.",)
-    known = known_lines(facts, ruling, boundary)
-    problems = [f"It cites {name}, which is no fact." for name in explanation_facts(data) if name not in facts]
+    known = known_lines(facts, ruling, None)
+    problems = [] if text.endswith((".", "!", "?")) else ["The last sentence breaks off."]
     problems += [f"The number {number} is in no fact." for number in invented_numbers(text, known)]
     problems += [f"{item} is in no fact." for item in unknown_identifiers(text, known)]
     if ruling.amount is not None and invented_numbers(f"{ruling.amount:.2f}", [text]):
@@ -86,11 +87,14 @@ def check_explanation(
     return tuple(problems)
 
 
-def rules_explanation(facts: Mapping[str, Fact], ruling: Ruling, boundary: BoundaryVerdict) -> str:
+def rules_explanation(ruling: Ruling) -> str:
     """The explanation made from the rules alone, used when the model's does not hold. Always true, a little stiff."""
-    lines = ruling_lines(ruling, boundary)
-    sources = dict.fromkeys(fact.source.name for fact in facts.values() if fact.value is not None)
-    return " ".join(lines) + (f" Read from: {', '.join(sources)}." if sources else "")
+    opening = _OPENING.get(ruling.outcome)
+    lines = [opening] if opening else []
+    lines += [sentence(reason) for reason in ruling.reasons]
+    if ruling.amount is not None:
+        lines.append(amount_sentence(ruling))
+    return " ".join(lines)
 
 
 def _contradiction(text: str, ruling: Ruling) -> str:
@@ -99,13 +103,9 @@ def _contradiction(text: str, ruling: Ruling) -> str:
         return "It says that money is paid, but the ruling pays nothing."
     if ruling.outcome is not Outcome.DENY and _DENIED.search(text):
         return "It says that the claim is denied, but the ruling does not."
+    if ruling.amount is not None and (found := _NEGATION.search(text)):
+        # What is settled is settled for what is there. "The excess is not applicable" was once said of one that was.
+        return f"It says {found.group()!r}, but nothing is lacking in a settlement."
+    if found := _PROCEDURE.search(text):
+        return f"It talks of the procedure ({found.group()!r}), of which the facts say nothing."
     return ""
-
-
-def _sentences(data: Any) -> Sequence[Mapping[str, Any]]:
-    items = data.get("sentences") if isinstance(data, Mapping) else None
-    if not isinstance(items, list):
-        return ()
-    return [
-        item for item in items if isinstance(item, Mapping) and item.get("text") and isinstance(item.get("facts"), list)
-    ]

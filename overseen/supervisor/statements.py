@@ -16,6 +16,7 @@ _OUTCOME_WORDS = {
     "ask": "Ask the claimant",
     "refer": "A person has to decide",
 }
+_TERM_WORDS = {"claimed": "sum claimed", "limit": "part above the cover limit"}
 _LEVEL_WORDS = {
     "automate": "It may be done without a person.",
     "assist": "A reviewer has to approve it.",
@@ -26,11 +27,11 @@ _LEVEL_WORDS = {
 def ruling_lines(ruling: Ruling, boundary: BoundaryVerdict | None) -> list[str]:
     """The decision in plain sentences, one a line."""
     lines = [f"{_OUTCOME_WORDS[ruling.outcome.value]}." if ruling.amount is None else payment_line(ruling)]
-    lines += [_sentence(reason) for reason in ruling.reasons]
+    lines += [sentence(reason) for reason in ruling.reasons]
     lines += [f"Missing: {item.rstrip('.')}." for item in ruling.missing]
     if boundary is not None:
         lines.append(_LEVEL_WORDS[boundary.level.value])
-        lines += [_sentence(reason) for reason in boundary.reasons]
+        lines += [sentence(reason) for reason in boundary.reasons]
     return lines
 
 
@@ -42,6 +43,16 @@ def payment_line(ruling: Ruling) -> str:
         if terms
         else f"Pay {ruling.amount:.2f} {ruling.currency}."
     )
+
+
+def amount_sentence(ruling: Ruling) -> str:
+    """The same for the claimant: The amount is 480.00 GBP: the estimate of 730.00 less the excess of 250.00."""
+    parts = [
+        f"{'' if amount >= 0 else 'less '}the {_TERM_WORDS.get(label, label)} of {abs(amount):.2f}"
+        for label, amount in ruling.sum_terms
+    ]
+    total = f"The amount is {ruling.amount:.2f} {ruling.currency}"
+    return f"{total}: {' '.join(parts)}." if parts else f"{total}."
 
 
 def fact_line(fact: Fact) -> str:
@@ -105,6 +116,7 @@ def _plain(number: str) -> str:
     return number.replace(",", "").rstrip(".")
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """The text with a full stop, if it has none."""
     text = text.strip()
     return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -126,6 +126,9 @@ class PlainExplainer:
 
 
 class NoChecks:
+    async def inspect_facts(self, facts: Any, findings: Any) -> list[Any]:
+        return []
+
     async def inspect_proposal(self, proposal: Any, facts: Any) -> list[Any]:
         return []
 

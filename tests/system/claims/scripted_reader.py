@@ -56,9 +56,7 @@ def scripted_reader() -> ScriptedModel:
             "read_letter": read,
             "read_bill": read,
             "choose_clause": choose_clause,
-            "explain": lambda _: {
-                "sentences": [{"text": "The claim is covered by the policy and 492.80 is paid.", "facts": ["excess"]}]
-            },
+            "explain": lambda _: {"explanation": "The claim is covered by the policy and 492.80 is paid."},
             "answer": lambda _: {"answer": "The excess is 250.00.", "facts": ["excess"]},
         }
     )

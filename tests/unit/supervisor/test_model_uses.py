@@ -24,9 +24,7 @@ STEPS = [{"agent": name, "goal": "Do it."} for name in ("extractor", "vision_che
 
 async def explain(*answers: Scripted) -> Explanation:
     model = ScriptedModel({"explain": list(answers)})
-    return await Explainer(model, PROMPTS).explain(
-        PLAYBOOK, facts=FACTS, ruling=RULING, boundary=BOUNDARY, run_id="run_1", region="local"
-    )
+    return await Explainer(model, PROMPTS).explain(PLAYBOOK, facts=FACTS, ruling=RULING, run_id="run_1", region="local")
 
 
 async def test_the_planner_asks_for_a_plan_of_the_playbook() -> None:
@@ -60,12 +58,16 @@ async def test_an_answer_that_is_no_plan_is_refused() -> None:
 
 async def test_words_that_hold_are_used() -> None:
     text = "We pay 492.80 GBP: the estimate of 742.80 less the excess of 250.00."
-    found = await explain({"sentences": [{"text": text, "facts": ["excess"]}]})
-    assert (found.text, found.author, found.cited_facts) == (text, "model", ("excess",))
+    found = await explain({"explanation": text})
+    assert (found.text, found.author, found.cited_facts) == (
+        text,
+        "model",
+        ("claimed_amount", "estimate_total", "excess"),
+    )
 
 
 async def test_words_that_do_not_hold_are_replaced_by_those_of_the_rules() -> None:
-    found = await explain({"sentences": [{"text": "We pay 9,999.00 GBP at once.", "facts": ["excess"]}]})
+    found = await explain({"explanation": "We pay 9,999.00 GBP at once."})
     assert found.author == "rules"
     assert "9,999" not in found.text
     assert found.problems

@@ -3,7 +3,7 @@ from decimal import Decimal
 import pytest
 
 from overseen.domain.outcomes import BoundaryLevel, BoundaryVerdict
-from overseen.supervisor.explanation import check_explanation, explanation_input, rules_explanation
+from overseen.supervisor.explanation import check_explanation, cited_facts, explanation_input, rules_explanation
 from overseen.supervisor.questions import answer_context, check_answer, journal_answer
 from overseen.supervisor.ruling import compute_ruling
 from overseen.supervisor.statements import invented_numbers, numbers_in
@@ -15,12 +15,12 @@ BOUNDARY = BoundaryVerdict(level=BoundaryLevel.AUTOMATE, reasons=("Everything ag
 GOOD = "The claim is settled: 492.80 GBP is paid, the estimate of 742.80 less the excess of 250.00."
 
 
-def explanation(text: str, *names: str) -> dict[str, object]:
-    return {"sentences": [{"text": text, "facts": list(names or ("estimate_total", "excess"))}]}
+def explanation(text: str) -> dict[str, object]:
+    return {"explanation": text}
 
 
 def test_an_explanation_made_of_facts_holds() -> None:
-    assert check_explanation(explanation(GOOD), FACTS, RULING, BOUNDARY) == ()
+    assert check_explanation(explanation(GOOD), FACTS, RULING) == ()
 
 
 @pytest.mark.parametrize(
@@ -33,25 +33,32 @@ def test_an_explanation_made_of_facts_holds() -> None:
         (GOOD + " The claim is denied.", "It says that the claim is denied, but the ruling does not."),
         (GOOD + " The policy does not cover it.", "It says that the claim is denied, but the ruling does not."),
         ("", "The explanation holds no sentences."),
+        (GOOD + " The claime", "The last sentence breaks off."),
+        (GOOD + " The excess is not applicable.", "It says 'not', but nothing is lacking in a settlement."),
+        (
+            GOOD + " The claimant was informed.",
+            "It talks of the procedure ('informed'), of which the facts say nothing.",
+        ),
     ],
 )
 def test_an_explanation_that_says_more_than_the_facts_does_not_hold(text: str, problem: str) -> None:
-    assert problem in check_explanation(explanation(text), FACTS, RULING, BOUNDARY)
+    assert problem in check_explanation(explanation(text), FACTS, RULING)
 
 
-def test_an_explanation_may_cite_only_facts_that_exist() -> None:
-    problems = check_explanation(explanation(GOOD, "weather"), FACTS, RULING, BOUNDARY)
-    assert problems == ("It cites weather, which is no fact.",)
+def test_an_explanation_cites_the_facts_whose_values_it_says() -> None:
+    assert {"estimate_total", "excess"} <= set(cited_facts(GOOD, FACTS, RULING))
+    assert not {"incident_date", "cover_limit"} & set(cited_facts(GOOD, FACTS, RULING))
+    assert "incident_date" in cited_facts(GOOD + " It was for 2026-10-14.", FACTS, RULING)
 
 
 def test_the_rules_own_explanation_always_holds() -> None:
-    text = rules_explanation(FACTS, RULING, BOUNDARY)
+    text = rules_explanation(RULING)
     assert "492.80" in text
-    assert check_explanation(explanation(text), FACTS, RULING, BOUNDARY) == ()
+    assert check_explanation(explanation(text), FACTS, RULING) == ()
 
 
 def test_the_model_is_shown_the_decision_and_every_fact() -> None:
-    shown = explanation_input(FACTS, RULING, BOUNDARY)
+    shown = explanation_input(FACTS, RULING)
     assert "Pay 492.80 GBP (estimate 742.80, excess -250.00)." in shown
     assert all(f"{name}: " in shown for name in FACTS)
 
