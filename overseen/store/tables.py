@@ -16,13 +16,14 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    Numeric,
     String,
     Text,
     UniqueConstraint,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from overseen.store.money import Money
 
 
 def now() -> datetime:
@@ -38,7 +39,7 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSONB,
         list[Any]: JSONB,
         list[str]: ARRAY(String),
-        Decimal: Numeric(18, 6),
+        Decimal: Money(),
     }
 
 
@@ -285,6 +286,10 @@ class LeaseRecord(Base):
     revoked_at: Mapped[datetime | None]
     proven_gone_at: Mapped[datetime | None]
     reason: Mapped[str | None] = mapped_column(String(200))
+    __table_args__ = (
+        Index("ix_leases_asked_at", "asked_at"),
+        Index("ix_leases_vault_leases", "vault_leases", postgresql_using="gin"),
+    )
 
 
 class WorkerRecord(Base):
@@ -385,3 +390,30 @@ class ServiceReport(Base):
     at: Mapped[datetime] = mapped_column(default=now)
     ok: Mapped[bool]
     detail: Mapped[dict[str, Any]]
+
+
+class VaultSighting(Base):
+    """What Vault's own records told of: a token by its accessor, or a leased secret by Vault's id of the lease.
+
+    `token_hash` is Vault's keyed hash of the token: equal for equal tokens, useless otherwise. Kept for a day.
+    """
+
+    __tablename__ = "vault_sightings"
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    token_hash: Mapped[str | None] = mapped_column(String(120), index=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+
+
+class AuditPosition(Base):
+    """How far Vault's audit file was read, so that a restart goes on from there. One row a reader.
+
+    `head` is the SHA-256 of the file's first line, which names the file also after it was renamed or copied; `offset`
+    is in bytes. `since` is where reading began, `checked_to` up to when the ledger was compared.
+    """
+
+    __tablename__ = "audit_positions"
+    reader: Mapped[str] = mapped_column(String(40), primary_key=True)
+    head: Mapped[str | None] = mapped_column(String(64))
+    offset: Mapped[int] = mapped_column(BigInteger, default=0)
+    since: Mapped[datetime]
+    checked_to: Mapped[datetime]

@@ -1,0 +1,56 @@
+"""Transactions and pipelines on a real PostgreSQL."""
+
+import psycopg
+import pytest
+from sqlalchemy import func, select
+
+from overseen.errors import Unavailable
+from overseen.store import Database
+from overseen.store.tables import WorkerRecord
+
+INSERT = (
+    "INSERT INTO workers (worker_id, region, process, started_at, seen_at) VALUES (%s, 'local', '{}', now(), now())"
+)
+
+
+async def count(database: Database) -> int:
+    async with database.read() as session:
+        return (await session.execute(select(func.count()).select_from(WorkerRecord))).scalar_one()
+
+
+async def test_what_a_pipeline_committed_is_there(database: Database) -> None:
+    async with database.pipeline() as connection:
+        await connection.execute("BEGIN")
+        for name in ("a", "b"):
+            await connection.execute(INSERT, (name,))
+        await connection.execute("COMMIT")
+    assert await count(database) == 2
+
+
+async def test_what_was_begun_is_rolled_back_when_the_block_raises(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with database.pipeline() as connection:
+            await connection.execute("BEGIN")
+            await connection.execute(INSERT, ("a",))
+            raise ZeroDivisionError
+    assert await count(database) == 0
+
+
+async def test_an_error_of_the_database_comes_out_of_the_block_and_the_connection_is_good_again(
+    database: Database,
+) -> None:
+    for _ in range(3):
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            async with database.pipeline() as connection:
+                await connection.execute("BEGIN")
+                await connection.execute(INSERT, ("a",))
+                await connection.execute(INSERT, ("a",))
+                await connection.execute("COMMIT")
+    assert await count(database) == 0
+
+
+async def test_a_connection_that_breaks_is_said_to_be_unavailable(database: Database) -> None:
+    with pytest.raises(Unavailable):
+        async with database.pipeline() as connection:
+            await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert await count(database) == 0
