@@ -6,6 +6,7 @@ of every ratio alternate in one run, so that a busy machine slows them alike.
 
 import argparse
 import asyncio
+import contextlib
 import json
 import signal
 import statistics
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import hvac
+import hvac.exceptions
 import psycopg
 import requests
 
@@ -41,8 +43,8 @@ from overseen.stack.postgres_layout import (
     lay_out,
     set_password,
 )
-from overseen.stack.vault_layout import BROKER, LAYOUT
-from overseen.stack.vault_provisioning import DatabaseTarget, Login, provision
+from overseen.stack.vault_layout import BROKER, LAYOUT, PROVISIONER
+from overseen.stack.vault_provisioning import DatabaseTarget, Login, provision, read_logins
 from overseen.store import Database, migrate
 
 AT_ONCE = (1, 8, 32)
@@ -66,6 +68,7 @@ class House:
     broker: LeaseBroker
     run_tokens: RunTokens
     by_hand: hvac.Client
+    reader: hvac.Client
     address: str
     session: requests.Session
 
@@ -84,7 +87,7 @@ async def house(folder: Path) -> AsyncGenerator[House]:
         await migrate(url)
         target = DatabaseTarget(host="127.0.0.1", port=postgres.port, database=INSURER_DATABASE, manager=LEASE_MANAGER)
         logins = await provision(openbao, LAYOUT, target, lambda password: _set_manager(postgres, password))
-        async with _broker(url, openbao.address, logins[BROKER], postgres.port) as made:
+        async with _broker(url, openbao, logins[BROKER], postgres.port) as made:
             yield made
     finally:
         for process in reversed(processes):
@@ -93,7 +96,8 @@ async def house(folder: Path) -> AsyncGenerator[House]:
 
 
 @asynccontextmanager
-async def _broker(url: str, address: str, login: Login, port: int) -> AsyncGenerator[House]:
+async def _broker(url: str, openbao: EmbeddedOpenBao, login: Login, port: int) -> AsyncGenerator[House]:
+    address = openbao.address
     database = Database(url)
     vault = VaultClient(address, AppRoleLogin(role_id=login.role_id, secret_id=Secret(login.secret_id)))
     resources = {"insurer": ResourceSettings(host="127.0.0.1", port=port, database=INSURER_DATABASE)}
@@ -107,6 +111,7 @@ async def _broker(url: str, address: str, login: Login, port: int) -> AsyncGener
         ),
         run_tokens=RunTokens(database, vault, source, worker_id="benchmark"),
         by_hand=by_hand,
+        reader=make_reader(openbao, session),
         address=address,
         session=session,
     )
@@ -142,21 +147,48 @@ async def ours(made: House, run_id: str, grants: list[GrantLike]) -> None:
         pass
 
 
-def by_hand(made: House, run_token: str, grant: str | None) -> None:
-    """What someone would write without Overseen: mint, read, revoke. No ledger, no journal, no proof of the end."""
+def by_hand(made: House, run_token: str, grant: str | None, *, look_up: bool = False) -> None:
+    """What someone would write without Overseen: mint, read, revoke. No ledger, no journal.
+
+    With `look_up` they make sure, one after the other, that token and lease are gone.
+    """
     parent = hvac.Client(made.address, token=run_token, session=made.session, timeout=3)
     name = grant or "none"
     auth = parent.auth.token.create(role_name=f"call-{name}", ttl="65s", entity_alias="agent-policy_lookup")["auth"]
+    lease_id = ""
     if grant is not None:
         child = hvac.Client(made.address, token=auth["client_token"], session=made.session, timeout=3)
         credential = child.secrets.database.generate_credentials(grant)
-        made.by_hand.adapter.put("/v1/sys/leases/revoke", json={"lease_id": credential["lease_id"], "sync": True})
+        lease_id = credential["lease_id"]
+        made.by_hand.adapter.put("/v1/sys/leases/revoke", json={"lease_id": lease_id, "sync": True})
     made.by_hand.auth.token.revoke_accessor(auth["accessor"])
+    if look_up:
+        with contextlib.suppress(hvac.exceptions.Forbidden, hvac.exceptions.InvalidRequest):
+            made.by_hand.auth.token.lookup_accessor(auth["accessor"])
+        if lease_id:
+            with contextlib.suppress(hvac.exceptions.InvalidRequest):
+                made.by_hand.sys.read_lease(lease_id)
 
 
 def bare_read(made: House) -> None:
-    """The cheapest authenticated read there is."""
-    made.by_hand.auth.token.lookup_self()
+    """A secret read with a token that is there: no lease, nobody knows."""
+    made.reader.secrets.kv.v2.read_secret_version("benchmark", mount_point="kv", raise_on_deleted_version=True)
+
+
+def make_reader(openbao: EmbeddedOpenBao, session: requests.Session) -> hvac.Client:
+    """A client with a long-lived token for one secret, as programs have it that know no leases."""
+    login = read_logins(openbao)[PROVISIONER]
+    administrator = hvac.Client(openbao.address)
+    administrator.auth.approle.login(login.role_id, login.secret_id)
+    rules = 'path "kv/data/benchmark" { capabilities = ["create", "read", "update"] }'
+    administrator.sys.create_or_update_acl_policy("benchmark", rules)
+    administrator.write_data("auth/approle/role/benchmark", data={"token_policies": "benchmark", "token_ttl": "1h"})
+    role_id = administrator.auth.approle.read_role_id("benchmark")["data"]["role_id"]
+    secret_id = administrator.auth.approle.generate_secret_id("benchmark")["data"]["secret_id"]
+    reader = hvac.Client(openbao.address, session=session, timeout=3)
+    reader.auth.approle.login(role_id, secret_id)
+    reader.secrets.kv.v2.create_or_update_secret("benchmark", {"key": "value"}, mount_point="kv")
+    return reader
 
 
 async def alternate(rounds: int, **sides: Callable[[], Awaitable[None]]) -> dict[str, float]:
@@ -195,6 +227,7 @@ async def measure(folder: Path, rounds: int) -> dict[str, object]:
             token_by_hand=lambda: run_blocking(by_hand, made, token, None),
             token_lease=lambda: ours(made, run_id, []),
             database_by_hand=lambda: run_blocking(by_hand, made, token, vault_name(READ)),
+            database_by_hand_with_proof=lambda: run_blocking(by_hand, made, token, vault_name(READ), look_up=True),
             database_lease=lambda: ours(made, run_id, [READ]),
         )
         rates = {str(at_once): await per_second(made, at_once, rounds) for at_once in AT_ONCE}
@@ -202,6 +235,9 @@ async def measure(folder: Path, rounds: int) -> dict[str, object]:
         "milliseconds": milliseconds,
         "ratios": {
             "database lease to by hand": round(milliseconds["database_lease"] / milliseconds["database_by_hand"], 2),
+            "database lease to by hand with proof": round(
+                milliseconds["database_lease"] / milliseconds["database_by_hand_with_proof"], 2
+            ),
             "token lease to by hand": round(milliseconds["token_lease"] / milliseconds["token_by_hand"], 2),
             "database lease to a bare read": round(milliseconds["database_lease"] / milliseconds["bare_read"], 1),
         },

@@ -51,6 +51,8 @@ SAMPLES = Path(__file__).parent.parent / "overseen" / "playbooks" / "claims_inta
 LETTER = (SAMPLES / "car_above_threshold" / "claim_letter.pdf").read_bytes()
 SCAN = (SAMPLES / "home_scanned_letter" / "scan0004.pdf").read_bytes()
 
+AT_ONCE = (1, 8, 32)
+
 
 class Everything:
     """Rules under which everything may be called: here only time counts."""
@@ -148,7 +150,7 @@ async def house(folder: Path) -> AsyncGenerator[House]:
             stop_switch=rules,
             broker=broker,
             backend=backend,
-            doors=CallDoors(backend.doors_folder),
+            doors=CallDoors(backend.doors_folder, journal=journal),
         )
         yield House(port=build_gateway(parts), database=database, blobs=blobs, backend=backend)
 
@@ -173,6 +175,19 @@ async def profile(made: House, rounds: int, tool: str, make: Callable[[str], Too
         for part, seconds in parts.items():
             taken.setdefault(part, []).append(seconds * 1000)
     return {part: round(statistics.median(times), 2) for part, times in sorted(taken.items())}
+
+
+async def per_second(made: House, at_once: int, calls: int, make: Callable[[str], ToolCall]) -> float:
+    """Calls through the whole gateway, each in a run of its own, so many at once."""
+    left = iter(range(calls))
+
+    async def work() -> None:
+        for _ in left:
+            await made.port.call(make(new_id("run")))
+
+    started = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(at_once)))
+    return round(calls / (time.perf_counter() - started), 1)
 
 
 async def inside(made: House, tool: str, request: dict[str, str], files: dict[str, bytes]) -> dict[str, float]:
@@ -216,6 +231,10 @@ async def measure(rounds: int) -> dict[str, object]:
                 "milliseconds": {
                     "look_up_policy": await profile(made, rounds, "look_up_policy", look_up),
                     "read_document_pdf": await profile(made, max(rounds // 4, 2), "read_document", read),
+                },
+                "look_up_policy_calls_per_second": {
+                    str(at_once): await per_second(made, at_once, max(rounds, 2 * at_once), look_up)
+                    for at_once in AT_ONCE
                 },
                 "scanned_page": await inside(made, "read_document", {"file": "a"}, {"a": SCAN}),
             }

@@ -9,17 +9,24 @@ import typer
 
 from overseen.secrets.connect import broker_vault
 from overseen.secrets.secret import Secret
-from overseen.secrets.vault_check import Deviation, check_vault, policy_text
-from overseen.settings import load_settings
+from overseen.secrets.vault_check import Deviation, LoginMethod, check_vault, policy_text
+from overseen.settings import VaultSettings, load_settings
 from overseen.stack.vault_layout import LAYOUT
 
 app = typer.Typer(no_args_is_help=True, help="Policies and roles that Overseen needs in Vault.")
 
 
+def _login(settings: VaultSettings) -> LoginMethod:
+    return LoginMethod(auth=settings.auth, mount=settings.auth_mount or settings.auth)
+
+
 @app.command("policy")
 def policy() -> None:
-    """Print the minimal policies and roles, as an administrator of Vault would type them."""
-    typer.echo(policy_text(LAYOUT))
+    """Print the minimal policies and roles, as an administrator of Vault would type them.
+
+    Logins are by AppRole, or what OVERSEEN_VAULT_AUTH says.
+    """
+    typer.echo(policy_text(LAYOUT, _login(load_settings().vault)))
 
 
 @app.command("check")
@@ -32,9 +39,10 @@ def check(
     """Say what is missing in Vault or wider than needed. Ends with 1 when something is."""
 
     async def compare() -> list[Deviation]:
-        vault = broker_vault(load_settings().vault)
+        settings = load_settings().vault
+        vault = broker_vault(settings)
         try:
-            return await check_vault(vault, Secret(token), LAYOUT)
+            return await check_vault(vault, Secret(token), LAYOUT, _login(settings))
         finally:
             await vault.close()
 

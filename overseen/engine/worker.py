@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import psycopg
@@ -15,16 +15,14 @@ from overseen.engine.composition import WorkerHouse, compose_worker
 from overseen.engine.liveness import living_worker, new_worker_id
 from overseen.engine.queue import APPLICATION_NAME, APPLICATION_VERSION, questions_queue, runs_queue
 from overseen.engine.reaper import Reaper
+from overseen.engine.services import ReaperService, ServiceKeeper
 from overseen.engine.workflows import install
-from overseen.errors import OverseenError
 from overseen.models.types import ModelRoute
 from overseen.settings import Settings, load_settings
 
 _LOG = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
-_REAP_SECONDS = 1.0
-_SWEEP_SECONDS = 10.0
 _LOCK_CHECK_SECONDS = 1.0
 
 
@@ -35,30 +33,30 @@ async def running_worker(
     """A worker that takes work for as long as the block lasts. One per process: the workflow library is global."""
     worker_id = new_worker_id()
     region = settings.worker.region
-    async with compose_worker(settings, worker_id, routes=routes) as house:
-        await house.sweeper.sweep()
-        async with living_worker(house.database, worker_id, region) as lock:
-            client = DBOSClient(
-                system_database_url=settings.database.dsn,
-                serializer=DBOSPortableJSONSerializer(),
-                application_name=APPLICATION_NAME,
-            )
-            install(house.runner, house.answering)
-            await _launch(settings, worker_id)
-            async with asyncio.TaskGroup() as background:
-                tasks = [
-                    background.create_task(_every(_REAP_SECONDS, Reaper(client, house.liveness).reap)),
-                    background.create_task(_every(_SWEEP_SECONDS, house.sweeper.sweep)),
-                    background.create_task(_hold(lock)),
-                ]
-                _LOG.info("worker %s takes work of region %s", worker_id, region)
-                try:
-                    yield house
-                finally:
-                    await run_blocking(DBOS.destroy, workflow_completion_timeout_sec=0)
-                    await run_blocking(client.destroy)
-                    for task in tasks:
-                        task.cancel()
+    async with (
+        compose_worker(settings, worker_id, routes=routes) as house,
+        living_worker(house.database, worker_id, region) as lock,
+    ):
+        client = DBOSClient(
+            system_database_url=settings.database.dsn,
+            serializer=DBOSPortableJSONSerializer(),
+            application_name=APPLICATION_NAME,
+        )
+        install(house.runner, house.answering)
+        await _launch(settings, worker_id)
+        keeper = ServiceKeeper(database=house.database, journal=house.journal, worker_id=worker_id)
+        services = (*house.services, ReaperService(Reaper(client, house.liveness)))
+        async with asyncio.TaskGroup() as background:
+            tasks = [background.create_task(keeper.keep(service), name=service.name) for service in services]
+            tasks.append(background.create_task(_hold(lock), name="lock"))
+            _LOG.info("worker %s takes work of region %s", worker_id, region)
+            try:
+                yield house
+            finally:
+                await run_blocking(DBOS.destroy, workflow_completion_timeout_sec=0)
+                await run_blocking(client.destroy)
+                for task in tasks:
+                    task.cancel()
 
 
 async def _launch(settings: Settings, worker_id: str) -> None:
@@ -80,16 +78,6 @@ async def _launch(settings: Settings, worker_id: str) -> None:
         await DBOS.register_queue_async(
             name, worker_concurrency=concurrency, polling_interval_sec=_POLL_SECONDS, on_conflict="always_update"
         )
-
-
-async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
-    """Do `work` again and again; what is down now is tried at the next turn."""
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            await work()
-        except OverseenError as error:
-            _LOG.warning("%s will be tried again: %s", getattr(work, "__qualname__", "work"), error)
 
 
 async def _hold(lock: psycopg.AsyncConnection) -> None:

@@ -309,14 +309,39 @@ class LeaseRefused(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class KillSwitchAsked(Event):
+    """Someone asked to end everything; someone else must confirm. Nothing is stopped yet."""
+
+    stop_id: str
+    scope: str
+    target: str
+    reason_blob: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class KillSwitchPulled(Event):
-    """Someone ended a call, run, agent, tool or everything. `proven_seconds` until all was proven gone."""
+    """Someone ended a call, run, agent, tool or everything.
+
+    `proven_seconds` until all was proven gone, or until the switch stopped waiting where `proven` is false.
+    """
 
     scope: str
     target: str
     reason_blob: str
     leases: int
     proven_seconds: float
+    stop_id: str = ""
+    proven: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class KillSwitchLifted(Event):
+    """What a kill switch stopped may go on, with new leases; or what was only asked for was withdrawn."""
+
+    stop_id: str
+    scope: str
+    target: str
+    reason_blob: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,6 +352,15 @@ class ReconcilerFinding(Event):
     accessor: str | None = None
     lease_id: str | None = None
     detail: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindingExplained(Event):
+    """Someone looked into a finding of the reconciler and says what it was. `sequence` is the finding's entry."""
+
+    sequence: int
+    name: str
+    reason_blob: str
 
 
 # --- deciding -------------------------------------------------------------------------------------------------------

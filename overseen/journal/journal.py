@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC
+from typing import Any
 
 import psycopg
+from psycopg.types.json import Jsonb
 from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from overseen.errors import Conflict
+from overseen.errors import Conflict, Defect
 from overseen.journal.chain import GENESIS, Entry, entry_hash
 from overseen.journal.events import ChainClosed, Event
 from overseen.store.database import Database
@@ -22,6 +24,24 @@ _CHANNEL = "overseen_journal"
 _PATIENCE_SECONDS = 5.0
 """How long a follower trusts notifications before it looks by itself."""
 _RECONNECT_SECONDS = 0.5
+
+_LOCK_HEAD = "SELECT sequence, head_hash, closed FROM journal_heads WHERE stream = %(stream)s FOR UPDATE"
+_MAKE_HEAD = (
+    "INSERT INTO journal_heads (stream, sequence, head_hash, closed) VALUES "
+    "(%(stream)s, %(sequence)s, %(head_hash)s, false) ON CONFLICT DO NOTHING"
+)
+# Delivered to followers when the transaction commits, never before.
+_APPEND = """
+WITH entry AS (
+    INSERT INTO journal (stream, sequence, at, kind, actor, payload, previous_hash, hash)
+    VALUES (%(stream)s::varchar, %(sequence)s::bigint, %(at)s, %(kind)s, %(actor)s, %(payload)s, %(previous_hash)s,
+            %(hash)s::varchar)
+), moved AS (
+    UPDATE journal_heads SET sequence = %(sequence)s::bigint, head_hash = %(hash)s::varchar
+    WHERE stream = %(stream)s::varchar
+)
+SELECT pg_notify(%(channel)s, %(stream)s::varchar)
+"""
 
 
 def _entry(row: JournalRow) -> Entry:
@@ -36,6 +56,47 @@ def _entry(row: JournalRow) -> Entry:
         previous_hash=row.previous_hash,
         hash=row.hash,
     )
+
+
+class Appending:
+    """A chain that is locked by a transaction in which an entry is about to be added; see `Journal.begin_append`."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any], stream: str, head: psycopg.AsyncCursor[Any]) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._head = head
+        self._last: tuple[int, str] | None = None
+
+    async def append(self, event: Event, *, actor: str) -> None:
+        """Add one entry, there when the caller's transaction commits. Raises Conflict when the chain is closed."""
+        sequence, previous_hash = self._last or await self._read_head()
+        at, payload = now(), event.payload()
+        sequence += 1
+        entry: dict[str, Any] = {
+            "stream": self._stream,
+            "sequence": sequence,
+            "at": at,
+            "kind": event.kind,
+            "actor": actor,
+            "payload": payload,
+            "previous_hash": previous_hash,
+        }
+        new_hash = entry_hash(**entry)
+        values = {**entry, "payload": Jsonb(payload), "hash": new_hash, "channel": _CHANNEL}
+        await self._connection.execute(_APPEND, values)
+        self._last = (sequence, new_hash)
+
+    async def _read_head(self) -> tuple[int, str]:
+        row = await self._head.fetchone()
+        if row is None:
+            await self._connection.execute(_MAKE_HEAD, {"stream": self._stream, "sequence": 0, "head_hash": GENESIS})
+            row = await (await self._connection.execute(_LOCK_HEAD, {"stream": self._stream})).fetchone()
+        if row is None:
+            raise Defect(f"The journal of {self._stream} has no head.", not_done="Nothing was recorded.")
+        sequence, head_hash, closed = row
+        if closed:
+            raise Conflict(f"The journal of {self._stream} is closed.", not_done="An entry was not recorded.")
+        return sequence, head_hash
 
 
 class Journal:
@@ -122,6 +183,14 @@ class Journal:
         # Delivered to followers when the transaction commits, never before.
         await session.execute(text("SELECT pg_notify(:channel, :stream)"), {"channel": _CHANNEL, "stream": stream})
         return _entry(row)
+
+    async def begin_append(self, connection: psycopg.AsyncConnection[Any], stream: str) -> "Appending":
+        """Lock the stream's chain in the transaction of `connection`, for which `Database.pipeline` is made.
+
+        Nothing is waited for: the lock travels with what else is executed before `Appending.append`.
+        """
+        head = await connection.execute(_LOCK_HEAD, {"stream": stream})
+        return Appending(connection, stream, head)
 
     async def entries(self, stream: str, *, after: int = 0, limit: int | None = None) -> list[Entry]:
         """Entries of one stream with a sequence above `after`, oldest first."""

@@ -1,18 +1,24 @@
 """Vault's own two records: its audit file (every request and answer) and its server log (what it ended by itself)."""
 
+import gzip
+import hashlib
 import json
 import os
 import re
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from overseen.blocking import run_blocking
 from overseen.errors import Misconfigured
 
 _REVOKED = re.compile(r"^(\S+)\s+\[\w+\]\s+expiration: revoked lease: lease_id=(\S+)")
 _FRACTION = re.compile(r"(\.\d{6})\d+")
+_REQUEST = b'"type":"request"'
+_BATCH_BYTES = 1 << 20
+_MOST_LINE_BYTES = 1 << 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,60 +84,151 @@ def parse_time(text: str) -> datetime:
     return datetime.fromisoformat(_FRACTION.sub(r"\1", text).replace("Z", "+00:00")).astimezone(UTC)
 
 
-class AuditLog:
-    """Follows an audit file through rotations: each `read` gives what was written since the one before."""
+@dataclass(frozen=True, kw_only=True)
+class AuditPlace:
+    """How far an audit file was read: which file, by the SHA-256 of its first line, and how many bytes of it."""
 
-    def __init__(self, path: Path) -> None:
+    head: str
+    offset: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """One open file of the log, and where to go on in it. `end` is its size when it was opened; None when packed."""
+
+    file: IO[bytes]
+    head: str
+    start: int
+    end: int | None
+
+
+class AuditLog:
+    """Follows an audit file through rotations, by renaming or by copying, packed or not.
+
+    `place` is where an earlier reader stopped. After each batch it says how far this one is.
+    """
+
+    def __init__(self, path: Path, place: AuditPlace | None = None) -> None:
         self.path = path
-        self._inode: int | None = None
-        self._offset = 0
+        self.place = place
+        self.lost_place = False
+        """Whether the file in which an earlier reader stopped is gone, so that lines of it may be missing."""
 
     async def read(self) -> list[AuditEntry]:
         """New entries, oldest first; the first time all there are, older files beside it (`audit.jsonl.1`) included.
 
         Raises Misconfigured when the file cannot be read.
         """
-        return await run_blocking(self._read)
+        return [entry async for batch in self.batches() for entry in batch]
 
-    def _read(self) -> list[AuditEntry]:
+    async def batches(self, *, since: datetime | None = None) -> AsyncGenerator[list[AuditEntry]]:
+        """The same in pieces of about a megabyte, up to where the file ends now; files that end before `since` are
+        left out.
+        """
+        parts = await run_blocking(self._open, since)
         try:
-            entries: list[AuditEntry] = []
-            for path, start in self._parts():
-                entries += self._read_from(path, start)
-            return entries
+            for part in parts:
+                offset = part.start
+                while part.end is None or offset < part.end:
+                    entries, reached = await run_blocking(_read_batch, part, offset)
+                    if reached == offset:
+                        break  # its last line is half written: read again next time
+                    offset = reached
+                    self.place = AuditPlace(head=part.head, offset=offset)
+                    yield entries
+        finally:
+            await run_blocking(_close, parts)
+
+    async def unread_bytes(self) -> int:
+        """How much of the file was not read yet; 0 when it cannot be told."""
+        return await run_blocking(self._unread_bytes)
+
+    def _unread_bytes(self) -> int:
+        try:
+            size = self.path.stat().st_size
+            with self.path.open("rb") as file:
+                head = _head(file)
+        except OSError:
+            return 0
+        return size - self.place.offset if self.place is not None and self.place.head == head else size
+
+    def _open(self, since: datetime | None) -> list[_Part]:
+        """The files to read, in order. They stay open, so that a rotation meanwhile does not matter."""
+        parts: list[_Part] = []
+        try:
+            # The present file first: renamed from here on, it is still the one that is read.
+            present = self.path.open("rb")
+            files: list[IO[bytes]] = [*(_unpacked(path) for path in self._older(since)), present]
+            for file in files:
+                head = _head(file)
+                if head is None:
+                    file.close()
+                    continue
+                packed = isinstance(file, gzip.GzipFile)
+                end = None if packed else os.fstat(file.fileno()).st_size
+                parts.append(_Part(file=file, head=head, start=0, end=end))
         except OSError as error:
+            _close(parts)
             raise Misconfigured(
-                f"Vault's audit file {self.path} cannot be read: {error.strerror}.",
+                f"Vault's audit file {self.path} cannot be read: {error.strerror or error}.",
                 not_done="Nothing was reconciled.",
                 next_step="Let this process read it, or set OVERSEEN_VAULT_AUDIT_FILE to where it is.",
             ) from error
+        return self._go_on(parts)
 
-    def _parts(self) -> list[tuple[Path, int]]:
-        """Files and the offset to start from, in order."""
-        inode = self.path.stat().st_ino
-        older = sorted(self.path.parent.glob(f"{self.path.name}.*"), key=lambda path: path.stat().st_mtime)
-        if self._inode is None:
-            return [*((path, 0) for path in older), (self.path, 0)]
-        if inode == self._inode:
-            # Emptied in place by a rotation that copies.
-            return [(self.path, self._offset if self.path.stat().st_size >= self._offset else 0)]
-        missed = [path for path in older if path.stat().st_ino == self._inode]
-        return [*((path, self._offset) for path in missed), (self.path, 0)]
+    def _older(self, since: datetime | None) -> list[Path]:
+        """Files that were the present one before, the oldest first."""
+        older = [path for path in self.path.parent.glob(f"{self.path.name}[.-]*") if path.is_file()]
+        dated = sorted((path.stat().st_mtime, path) for path in older)
+        earliest = since.timestamp() if since is not None and self.place is None else 0.0
+        return [path for written, path in dated if written >= earliest]
 
-    def _read_from(self, path: Path, start: int) -> list[AuditEntry]:
-        entries: list[AuditEntry] = []
-        with path.open("rb") as file:
-            file.seek(start)
-            offset = start
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break  # half written; read again next time
-                offset += len(line)
-                entry = parse_entry(line.decode(errors="replace"))
-                if entry is not None:
-                    entries.append(entry)
-            self._inode, self._offset = os.fstat(file.fileno()).st_ino, offset
-        return entries
+    def _go_on(self, parts: list[_Part]) -> list[_Part]:
+        """Leave out what was read. A file emptied in place begins with another line, so it is another file."""
+        if self.place is None:
+            return parts
+        place = self.place
+        known = [number for number, part in enumerate(parts) if part.head == place.head]
+        if not known:
+            # Everything is read again: what was found before is known by its key.
+            self.lost_place = bool(parts)
+            return parts
+        self.lost_place = False
+        _close(parts[: known[0]])
+        first = parts[known[0]]
+        # A copy beside the emptied original has the same first line and more of the rest than the original had.
+        return [replace(first, start=place.offset), *parts[known[0] + 1 :]]
+
+
+def _unpacked(path: Path) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+
+def _head(file: IO[bytes]) -> str | None:
+    """What names a file: the hash of its first line, once it is whole."""
+    line = file.readline(_MOST_LINE_BYTES)
+    return hashlib.sha256(line).hexdigest() if line.endswith(b"\n") else None
+
+
+def _read_batch(part: _Part, offset: int) -> tuple[list[AuditEntry], int]:
+    """Entries of the whole lines from `offset` on, and where they end."""
+    part.file.seek(offset)
+    entries: list[AuditEntry] = []
+    for line in part.file.readlines(_BATCH_BYTES):
+        if not line.endswith(b"\n") or (part.end is not None and offset >= part.end):
+            break
+        offset += len(line)
+        if _REQUEST in line[:200]:
+            continue  # its answer says all
+        entry = parse_entry(line.decode(errors="replace"))
+        if entry is not None:
+            entries.append(entry)
+    return entries, offset
+
+
+def _close(parts: Sequence[_Part]) -> None:
+    for part in parts:
+        part.file.close()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from overseen.domain.identifiers import new_id
 from overseen.errors import OverseenError
 from overseen.journal import Journal
 from overseen.secrets.credentials import CredentialSource
-from overseen.secrets.errors import LeaseTooShort, NotProven, VaultUnavailable
+from overseen.secrets.errors import LeaseLost, LeaseTooShort, NotProven, VaultRefused, VaultUnavailable
 from overseen.secrets.grants import Asked, GrantLike
 from overseen.secrets.lease import Held, Lease, LeaseState
 from overseen.secrets.ledger import Ledger
@@ -32,6 +32,8 @@ _TOKEN_SLACK_SECONDS = 5
 
 _ROUNDING_SECONDS = 1.0
 """Vault counts in whole seconds."""
+
+_FORBIDDEN = 403
 
 T = TypeVar("T")
 
@@ -65,14 +67,14 @@ class LeaseBroker:
     async def lease(self, call: ToolCall, grants: Sequence[GrantLike], *, wall_seconds: float) -> AsyncGenerator[Lease]:
         """A lease for `call` that lasts for the block, at least `wall_seconds` (the longest the tool may take).
 
-        Raises Stopped, LeaseTooShort, VaultRefused, VaultUnavailable and Misconfigured before the block is entered; no
-        credential is left then. Leaving the block never raises: what could not be proven gone stays in the ledger as
-        revoking and the sweeper ends it.
+        Raises Stopped, LeaseLost, LeaseTooShort, VaultRefused, VaultUnavailable and Misconfigured before the block is
+        entered; no credential is left then. Leaving the block never raises: what could not be proven gone stays in the
+        ledger as revoking and the sweeper ends it.
         """
         asked = _ask(call, grants, wall_seconds)
         await self._ledger.intend(asked, worker_id=self._worker_id)
         held = await self._or_abandon(asyncio.ensure_future(self._issue(asked, wall_seconds)))
-        lease = Lease(call_id=call.call_id, held=held)
+        lease = Lease(call_id=asked[0].call_id, held=held)
         reason = "call_ended"
         try:
             yield lease
@@ -115,15 +117,34 @@ class LeaseBroker:
         if asked.grant is not None and asked.grant.ttl_seconds < wall_seconds:
             raise _too_short(asked, asked.grant.ttl_seconds, wall_seconds)
         parent = await self._run_tokens.token(asked.call.run_id, for_seconds=asked.ttl_seconds)
-        token = await self._source.mint(asked, parent)
+        try:
+            token = await self._source.mint(asked, parent)
+        except VaultRefused as refused:
+            if _forbidden(refused) and await self._run_tokens.was_ended(asked.call.run_id, parent):
+                raise await self._lost(asked) from refused
+            raise
         held.append(Held(asked=asked, token=token, fetched=None, issued_at=datetime.now(UTC)))
         if asked.grant is not None:
-            async with self._slots_for(asked.kind, Urgency.ISSUE):
-                fetched = await self._source.fetch(asked.grant, token)
+            try:
+                async with self._slots_for(asked.kind, Urgency.ISSUE):
+                    fetched = await self._source.fetch(asked.grant, token)
+            except VaultRefused as refused:
+                if _forbidden(refused) and await self._source.verify_gone(token.accessor, ()):
+                    raise await self._lost(asked) from refused
+                raise
             held[-1] = Held(asked=asked, token=token, fetched=fetched, issued_at=datetime.now(UTC))
         lasts = (held[-1].expires_at - datetime.now(UTC)).total_seconds()
         if lasts + _ROUNDING_SECONDS < wall_seconds:
             raise _too_short(asked, lasts, wall_seconds)
+
+    async def _lost(self, asked: Asked) -> LeaseLost:
+        """Why a token is gone that nobody here ended. Raises Stopped when a kill switch did it."""
+        await self._ledger.check_stops(asked.call)
+        return LeaseLost(
+            f"The token for the lease {asked.lease_id} was ended by someone else.",
+            not_done="The tool was not called and no credential was given.",
+            next_step="Make the call again. Sweepers end what belongs to workers whose lock on the database is lost.",
+        )
 
     async def _give_up(self, asked: Sequence[Asked], held: Sequence[Held], error: OverseenError) -> None:
         """End what was minted and write down the refusal; what may exist unseen is left to the sweeper as revoking."""
@@ -145,9 +166,8 @@ class LeaseBroker:
             revoked_at = datetime.now(UTC)
             if await self._revoke(one):
                 state = LeaseState.IRREVOCABLE if one.asked.irrevocable else LeaseState.CLOSED
-                ids = [one.asked.lease_id]
                 await self._note(
-                    self._ledger.closed(ids, reason=reason, revoked_at=revoked_at, used_at=used_at, state=state)
+                    self._ledger.ended(one, reason=reason, revoked_at=revoked_at, used_at=used_at, state=state)
                 )
             else:
                 await self._note(self._ledger.revoking(one, reason))
@@ -204,6 +224,10 @@ class LeaseBroker:
             return
         async with self._slots.slot(urgency):
             yield
+
+
+def _forbidden(refused: VaultRefused) -> bool:
+    return refused.context.get("status") == _FORBIDDEN
 
 
 def _ask(call: ToolCall, grants: Sequence[GrantLike], wall_seconds: float) -> list[Asked]:

@@ -4,7 +4,6 @@ Vault's health endpoint says all is well when it is not: with a full audit disk 
 authenticated request fails. The clocks are compared too: a lease is as long as both sides agree it is.
 """
 
-import asyncio
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,22 +45,15 @@ class Canary:
         self._vault = vault
         self.last: CanaryReport | None = None
 
-    async def run(self, *, interval_seconds: float = 5.0) -> None:
-        """Try now and then every `interval_seconds` until cancelled."""
-        while True:
-            await self.sing()
-            await asyncio.sleep(interval_seconds)
-
     async def sing(self) -> CanaryReport:
-        """One try. Raises nothing of Vault's: the report says how it went."""
-        before = self.last
-        self.last = report = await self._try()
-        if before is None and report.ok:
-            return report
-        if before is None or before.ok != report.ok:
+        """One try; the report says how it went. Raises Unavailable only when the journal is down."""
+        report = await self._try()
+        was_ok = self.last is None or self.last.ok
+        if was_ok != report.ok:
             state = "up" if report.ok else "down"
             event = PartFailed(part=_PART, state=state, message=report.message or "Vault answers again.")
             await self._journal.append(event, stream=SYSTEM, actor="service:canary")
+        self.last = report
         return report
 
     async def _try(self) -> CanaryReport:

@@ -91,12 +91,12 @@ class VaultCredentials:
             f"auth/token/create/call-{vault_name(request.grant)}",
             {
                 "ttl": f"{request.ttl_seconds}s",
-                "display_name": call.call_id,
+                "display_name": request.call_id,
                 "entity_alias": f"agent-{call.agent}",
                 "meta": {
                     "lease_id": request.lease_id,
                     "run_id": call.run_id,
-                    "call_id": call.call_id,
+                    "call_id": request.call_id,
                     "agent": call.agent,
                     "tool": call.tool,
                 },

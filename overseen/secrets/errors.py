@@ -3,6 +3,7 @@
 ::
 
     Unavailable
+    ├── LeaseLost               someone else ended it before the tool could start: this worker was taken for dead
     └── VaultUnavailable        Vault does not answer, or answers that it cannot; the same call may go through later
         ├── VaultSealed         it is sealed: a person or its seal must open it
         ├── VaultSlow           it did not answer in time; what was asked may or may not have happened
@@ -18,6 +19,14 @@
 """
 
 from overseen.errors import OverseenError, Refused, Unavailable, WhoActs
+
+
+class LeaseLost(Unavailable):
+    """The lease or the run's token was ended by someone else before the tool could start; the same call may be made
+    again. Not for kill switches: those are `Stopped`.
+    """
+
+    code = "lease_lost"
 
 
 class VaultUnavailable(Unavailable):

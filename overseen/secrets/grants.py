@@ -1,6 +1,7 @@
 """Grants and what is asked for one call: the words the broker, the ledger and the credential source share."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from overseen.domain.calls import ToolCall
@@ -53,6 +54,11 @@ class Asked:
     call: ToolCall
     grant: GrantLike | None
     ttl_seconds: int
+
+    @cached_property
+    def call_id(self) -> str:
+        """The call's id; a digest, so it is worked out once."""
+        return self.call.call_id
 
     @property
     def kind(self) -> str:

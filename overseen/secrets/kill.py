@@ -1,46 +1,43 @@
 """Kill switches: end one call, one run, one agent, one tool or everything, and prove that it is gone."""
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 
-from sqlalchemy import ColumnElement, select, true, update
+from sqlalchemy import select, true, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from overseen.domain.identifiers import new_id
-from overseen.errors import Conflict, InvalidInput, NotFound, OverseenError, Refused
+from overseen.errors import Conflict, InvalidInput, Misconfigured, NotFound, OverseenError, Refused, Unavailable
 from overseen.journal import SYSTEM, Journal
-from overseen.journal.events import KillSwitchPulled
-from overseen.secrets.credentials import CredentialSource
+from overseen.journal.events import KillSwitchAsked, KillSwitchLifted, KillSwitchPulled
+from overseen.secrets.connect import killswitch_vault
+from overseen.secrets.credentials import CredentialSource, VaultCredentials
 from overseen.secrets.errors import VaultRefused
 from overseen.secrets.grants import irrevocable
 from overseen.secrets.lease import LIVING, LeaseState
 from overseen.secrets.ledger import Ledger
-from overseen.secrets.run_tokens import CLOSED, end_run_token
+from overseen.secrets.run_tokens import CLOSED, ISSUED, REVOKING, end_run_token
+from overseen.secrets.stops import Scope, in_reach
 from overseen.secrets.vault_client import VaultClient
 from overseen.secrets.vault_search import VaultSearch
+from overseen.settings import ResourceSettings, VaultSettings
 from overseen.store.blobs import BlobStore
 from overseen.store.database import Database
-from overseen.store.tables import LeaseRecord, RunTokenRecord, StopRecord, now
+from overseen.store.tables import LeaseRecord, Run, RunTokenRecord, StopRecord, now
 
 _log = logging.getLogger(__name__)
 
-_PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 10.0
+"""How long a pulled switch goes on until it leaves the rest to the sweeper."""
+
 _ROUND_SECONDS = 0.03
 _AT_ONCE = 6
 _EVERYTHING_TARGET = "*"
-
-
-class Scope(StrEnum):
-    """How far a kill switch reaches."""
-
-    CALL = "call"
-    RUN = "run"
-    AGENT = "agent"
-    TOOL = "tool"
-    EVERYTHING = "everything"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +57,12 @@ class KillReport:
 
 
 class KillSwitch:
-    """Pulls switches with a login that can end everything and make nothing. What is stopped stays so until lifted."""
+    """Pulls switches with a login that can end everything and make nothing. What is stopped stays so until lifted.
+
+    The stop is written down before Vault is asked for anything, so that from then on no new credential is given,
+    however Vault is. What cannot be proven gone now (Vault down; no `vault` and `source` where this process has no
+    login) is reported as not proven, and left to the workers' sweeper.
+    """
 
     def __init__(
         self,
@@ -68,15 +70,17 @@ class KillSwitch:
         database: Database,
         journal: Journal,
         blobs: BlobStore,
-        vault: VaultClient,
-        source: CredentialSource,
+        vault: VaultClient | None,
+        source: CredentialSource | None,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
+        self._patience_seconds = patience_seconds
         self._database = database
         self._journal = journal
         self._blobs = blobs
         self._vault = vault
         self._source = source
-        self._search = VaultSearch(vault)
+        self._search = None if vault is None else VaultSearch(vault)
         self._ledger = Ledger(database, journal, actor="service:killswitch")
 
     async def pull(self, scope: Scope, target: str, *, reason: str, by: str) -> KillReport:
@@ -117,8 +121,12 @@ class KillSwitch:
             row.pulled_by, row.pulled_at = by, now()
         return await self._end_all(stop_id, Scope.EVERYTHING, _EVERYTHING_TARGET)
 
-    async def lift(self, stop_id: str, *, by: str) -> None:
-        """Let what was stopped go on with new leases. Raises NotFound, and Conflict when it is not in force."""
+    async def lift(self, stop_id: str, *, by: str, reason: str = "") -> None:
+        """Let what was stopped go on with new leases, or withdraw what was only asked for.
+
+        Raises NotFound, Conflict when it is not in force, and Unavailable when Vault must let an agent in again and
+        does not answer; then nothing is lifted.
+        """
         async with self._database.transaction() as session:
             row = await session.get(StopRecord, stop_id, with_for_update=True)
             if row is None:
@@ -126,29 +134,43 @@ class KillSwitch:
             if row.lifted_at is not None:
                 raise Conflict(f"{stop_id} was lifted already.", not_done="Nothing was changed.")
             row.lifted_by, row.lifted_at = by, now()
-            scope, target = row.scope, row.target
-        if scope == Scope.AGENT and not await self._still_stopped(scope, target):
-            await self._set_agent(target, disabled=False)
+            await session.flush()
+            if row.scope == Scope.AGENT and not await _still_stopped(session, row.scope, row.target):
+                await self._set_agent(row.target, disabled=False)
+            event = KillSwitchLifted(
+                stop_id=stop_id,
+                scope=row.scope,
+                target=row.target,
+                reason_blob=await self._blobs.put(reason.encode(), "text/plain", session=session) if reason else None,
+            )
+            await self._tell_all(session, event, by)
 
     async def _end_all(self, stop_id: str, scope: Scope, target: str) -> KillReport:
         started = time.monotonic()
-        await self._shut_door(scope, target)
-        ended, unrevocable = 0, 0
-        proven = False
-        while not proven and time.monotonic() - started < _PATIENCE_SECONDS:
-            living = await self._living(scope, target)
-            results = await self._end_rows(living)
-            ended += sum(results)
-            unrevocable += sum(done for row, done in zip(living, results, strict=True) if irrevocable(row.kind))
-            proven = await self._end_run_tokens(scope, target) and not await self._living(scope, target)
-            if not proven:
-                await asyncio.sleep(_ROUND_SECONDS)
+        ended: list[LeaseRecord] = []
+        shut = proven = False
+        while True:
+            try:
+                if not shut:
+                    await self._shut_door(scope, target)
+                    shut = True
+                living = await self._living(scope, target)
+                results = await self._end_rows(living)
+                ended += [row for row, done in zip(living, results, strict=True) if done]
+                proven = await self._end_run_tokens(scope, target) and not await self._living(scope, target)
+            except (Misconfigured, Unavailable, VaultRefused) as error:
+                _log.warning("the kill switch %s is not proven yet: %s", stop_id, error)
+            if proven or self._source is None or time.monotonic() - started >= self._patience_seconds:
+                break
+            await asyncio.sleep(_ROUND_SECONDS)
+        if not proven:
+            await self._leave_to_sweeper(scope, target)
         report = KillReport(
             stop_id=stop_id,
             scope=scope,
             target=target,
-            leases=ended,
-            irrevocable=unrevocable,
+            leases=len(ended),
+            irrevocable=sum(irrevocable(row.kind) for row in ended),
             proven=proven,
             seconds=round(time.monotonic() - started, 3),
         )
@@ -160,31 +182,41 @@ class KillSwitch:
         if scope is Scope.AGENT:
             await self._set_agent(target, disabled=True)
         if scope is Scope.EVERYTHING:
-            for role in await self._vault.list("sys/leases/lookup/database/creds"):
+            vault = self._needed_vault()
+            for role in await vault.list("sys/leases/lookup/database/creds"):
                 path = f"sys/leases/revoke-prefix/database/creds/{role.strip('/')}"
-                await self._vault.write(path, {"sync": False})
+                await vault.write(path, {"sync": False})
+
+    def _needed_vault(self) -> VaultClient:
+        if self._vault is None:
+            raise Misconfigured(
+                "This process has no login of the kill switch for Vault.",
+                not_done="What lives in Vault was not ended from here.",
+                next_step="Set OVERSEEN_VAULT_KILLSWITCH_ROLE_ID and OVERSEEN_VAULT_KILLSWITCH_SECRET_ID for it.",
+            )
+        return self._vault
 
     async def _set_agent(self, agent: str, *, disabled: bool) -> None:
         """Every token of the agent stops working at once; agents Vault does not know are stopped by our own record."""
-        path = f"identity/entity/name/agent-{agent}"
+        path, vault = f"identity/entity/name/agent-{agent}", self._needed_vault()
         try:
-            await self._vault.read(path)
+            await vault.read(path)
         except VaultRefused as refused:
             if refused.context.get("status") != 404:
                 raise
             return
-        await self._vault.write(path, {"disabled": disabled})
+        await vault.write(path, {"disabled": disabled})
 
     async def _living(self, scope: Scope, target: str) -> Sequence[LeaseRecord]:
         async with self._database.read() as session:
             rows = await session.scalars(
-                select(LeaseRecord).where(LeaseRecord.state.in_(LIVING), _in_reach(scope, target))
+                select(LeaseRecord).where(LeaseRecord.state.in_(LIVING), in_reach(scope, target))
             )
             return rows.all()
 
     async def _end_rows(self, rows: Sequence[LeaseRecord]) -> list[bool]:
         """Which of them are ended and proven gone now."""
-        if any(row.accessor is None for row in rows):
+        if self._search is not None and any(row.accessor is None for row in rows):
             by_lease = {token.meta.get("lease_id"): token.accessor for token in await self._search.tokens()}
             for row in rows:
                 row.accessor = row.accessor or by_lease.get(row.lease_id)
@@ -197,7 +229,7 @@ class KillSwitch:
         return list(await asyncio.gather(*(end(row) for row in rows)))
 
     async def _end_row(self, row: LeaseRecord) -> bool:
-        if row.accessor is None:
+        if row.accessor is None or self._source is None:
             return False  # its worker is about to mint it, will see the stop and end it itself
         revoked_at = now()
         try:
@@ -222,10 +254,29 @@ class KillSwitch:
         reach = RunTokenRecord.run_id == target if scope is Scope.RUN else true()
         async with self._database.read() as session:
             rows = (await session.scalars(select(RunTokenRecord).where(RunTokenRecord.state != CLOSED, reach))).all()
+        source = self._source
+        if source is None:
+            return not rows
         ended = await asyncio.gather(
-            *(end_run_token(self._database, self._source, row, reason="killed") for row in rows if row.accessor)
+            *(end_run_token(self._database, source, row, reason="killed") for row in rows if row.accessor)
         )
         return all(ended) and all(row.accessor for row in rows)
+
+    async def _leave_to_sweeper(self, scope: Scope, target: str) -> None:
+        """From now on every sweep tries to end what is left, although its worker lives."""
+        async with self._database.transaction() as session:
+            await session.execute(
+                update(LeaseRecord)
+                .where(LeaseRecord.state == LeaseState.ISSUED, in_reach(scope, target))
+                .values(state=LeaseState.REVOKING, reason="killed; not proven gone yet")
+            )
+            if scope in (Scope.RUN, Scope.EVERYTHING):
+                reach = RunTokenRecord.run_id == target if scope is Scope.RUN else true()
+                await session.execute(
+                    update(RunTokenRecord)
+                    .where(RunTokenRecord.state == ISSUED, reach)
+                    .values(state=REVOKING, reason="killed")
+                )
 
     async def _write_stop(self, scope: Scope, target: str, reason: str, *, asked_by: str, pulled_by: str | None) -> str:
         stop_id = new_id("stop")
@@ -242,6 +293,9 @@ class KillSwitch:
                     pulled_at=now() if pulled_by else None,
                 )
             )
+            if pulled_by is None:
+                event = KillSwitchAsked(stop_id=stop_id, scope=scope, target=target, reason_blob=reason_blob)
+                await self._journal.append(event, stream=SYSTEM, actor=asked_by, session=session)
         return stop_id
 
     async def _tell(self, report: KillReport) -> None:
@@ -253,35 +307,66 @@ class KillSwitch:
                 reason_blob=row.reason_blob,
                 leases=report.leases,
                 proven_seconds=report.seconds,
+                stop_id=report.stop_id,
+                proven=report.proven,
             )
             await session.execute(
                 update(StopRecord)
                 .where(StopRecord.stop_id == report.stop_id)
                 .values(leases=report.leases, proven_at=now() if report.proven else None)
             )
-            actor = row.pulled_by or row.asked_by
-            await self._journal.append(event, stream=SYSTEM, actor=actor, session=session)
+            await self._tell_all(session, event, row.pulled_by or row.asked_by)
 
-    async def _still_stopped(self, scope: str, target: str) -> bool:
-        async with self._database.read() as session:
-            return (
-                await session.scalar(
-                    select(StopRecord.stop_id)
-                    .where(StopRecord.scope == scope, StopRecord.target == target)
-                    .where(StopRecord.pulled_at.is_not(None), StopRecord.lifted_at.is_(None))
-                    .limit(1)
-                )
-            ) is not None
+    async def _tell_all(self, session: AsyncSession, event: KillSwitchPulled | KillSwitchLifted, actor: str) -> None:
+        """The journal of the run it is about, while its chain is open, and that of the house."""
+        # The run's own stream first: whoever seals a run's chain takes the two in this order too.
+        if event.scope == Scope.RUN and await session.get(Run, event.target) is not None:
+            # Its chain may be sealed already; then the house's journal alone tells of it.
+            with contextlib.suppress(Conflict):
+                await self._journal.append(event, stream=event.target, actor=actor, session=session)
+        await self._journal.append(event, stream=SYSTEM, actor=actor, session=session)
 
 
-def _in_reach(scope: Scope, target: str) -> ColumnElement[bool]:
-    columns = {
-        Scope.CALL: LeaseRecord.call_id,
-        Scope.RUN: LeaseRecord.run_id,
-        Scope.AGENT: LeaseRecord.agent,
-        Scope.TOOL: LeaseRecord.tool,
-    }
-    return true() if scope is Scope.EVERYTHING else columns[scope] == target
+@asynccontextmanager
+async def open_kill_switch(
+    *,
+    database: Database,
+    journal: Journal,
+    blobs: BlobStore,
+    vault: VaultSettings,
+    resources: Mapping[str, ResourceSettings],
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> AsyncGenerator[KillSwitch]:
+    """The kill switches with the login that `vault` names, logged out at the end of the block.
+
+    Where it names none, a pulled switch stops what it names all the same, and leaves the proof to the sweeper.
+    """
+    try:
+        client = killswitch_vault(vault)
+    except Misconfigured as error:
+        _log.warning("the kill switch works without Vault: %s", error)
+        client = None
+    try:
+        yield KillSwitch(
+            database=database,
+            journal=journal,
+            blobs=blobs,
+            vault=client,
+            source=None if client is None else VaultCredentials(client, resources),
+            patience_seconds=patience_seconds,
+        )
+    finally:
+        if client is not None:
+            await client.close()
+
+
+async def _still_stopped(session: AsyncSession, scope: str, target: str) -> bool:
+    in_force = (
+        select(StopRecord.stop_id)
+        .where(StopRecord.scope == scope, StopRecord.target == target)
+        .where(StopRecord.pulled_at.is_not(None), StopRecord.lifted_at.is_(None))
+    )
+    return await session.scalar(in_force.limit(1)) is not None
 
 
 def _check_words(target: str, reason: str) -> None:

@@ -5,26 +5,33 @@ One method a transition, each in a transaction of its own with the journal entry
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import case, exists, func, insert, literal, select, update
+import psycopg
+from sqlalchemy import case, func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from overseen.domain.calls import ToolCall
 from overseen.errors import Conflict, OverseenError
 from overseen.journal import SYSTEM, Journal
 from overseen.journal.events import Event, LeaseClosed, LeaseIssued, LeaseRefused
-from overseen.secrets.errors import LeaseEnded
+from overseen.journal.journal import Appending
+from overseen.secrets import ledger_statements as statements
+from overseen.secrets.errors import LeaseLost
 from overseen.secrets.grants import Asked
 from overseen.secrets.lease import LIVING, Held, LeaseState
-from overseen.secrets.stops import check_stops, names_call
+from overseen.secrets.stops import check_stops
 from overseen.store.database import Database
-from overseen.store.tables import Authorization, Decision, LeaseRecord, Run, Task, now
+from overseen.store.tables import LeaseRecord, now
 
 _REASON_LENGTH = 200
-_DECISION = "decision:"
 
 
 class Ledger:
-    """Transitions of leases. `actor` is who the journal names, for example worker:<id> or service:sweeper."""
+    """Transitions of leases. `actor` is who the journal names, for example worker:<id> or service:sweeper.
+
+    Those that every call makes cost one or two round trips each: see `overseen.secrets.ledger_statements`.
+    """
 
     def __init__(self, database: Database, journal: Journal, *, actor: str, region: str = "local") -> None:
         self._database = database
@@ -33,72 +40,115 @@ class Ledger:
         self._region = region
 
     async def intend(self, asked: Sequence[Asked], *, worker_id: str) -> None:
-        """Write down what is about to be minted. Raises Stopped when a kill switch names the call."""
+        """Write down what is about to be minted. Raises Stopped when a kill switch names the call.
+
+        Raises LeaseLost when one was lifted just then.
+        """
         call = asked[0].call
-        stop = exists().where(names_call(call))
-        requester = select(Task.requester_id).join(Run, Run.task_id == Task.task_id).where(Run.run_id == call.run_id)
-        async with self._database.transaction() as session:
-            approver_id = await _approver(session, call.authorization_id)
-            for one in asked:
-                # One round trip for the row, who asked for it, and the kill switches.
-                row: dict[str, object] = {
-                    "lease_id": one.lease_id,
-                    "call_id": call.call_id,
-                    "run_id": call.run_id,
-                    "step_id": call.step_id,
-                    "agent": call.agent,
-                    "tool": call.tool,
-                    "grants": list(one.grant_names),
-                    "policies": [one.policy],
-                    "paths": [],
-                    "kind": one.kind,
-                    "region": self._region,
-                    "approver_id": approver_id,
-                    "worker_id": worker_id,
-                    "state": LeaseState.INTENT.value,
-                    "vault_leases": [],
-                    "principals": [],
-                    "asked_at": now(),
-                }
-                table = LeaseRecord.__table__.c
-                values = [literal(value, table[name].type).label(name) for name, value in row.items()]
-                source = select(*values, requester.scalar_subquery().label("requester_id")).where(~stop)
-                written = await session.scalar(
-                    insert(LeaseRecord).from_select([*row, "requester_id"], source).returning(LeaseRecord.lease_id)
-                )
-                if written is None:
-                    await check_stops(session, call)
+        common = {
+            "call_id": asked[0].call_id,
+            "run_id": call.run_id,
+            "step_id": call.step_id,
+            "agent": call.agent,
+            "tool": call.tool,
+            "region": self._region,
+            "worker_id": worker_id,
+            "authorization_id": call.authorization_id,
+            "asked_at": now(),
+        }
+        rows = [
+            {
+                **common,
+                "lease_id": one.lease_id,
+                "grants": list(one.grant_names),
+                "policies": [one.policy],
+                "kind": one.kind,
+            }
+            for one in asked
+        ]
+        async with self._database.pipeline() as connection:
+            if len(rows) > 1:  # one row is a transaction by itself
+                await connection.execute("BEGIN")
+            written = [await connection.execute(statements.INTEND, row) for row in rows]
+            stopped = [cursor for cursor in written if await cursor.fetchone() is None]
+            if len(rows) > 1:
+                await connection.execute("ROLLBACK" if stopped else "COMMIT")
+        if stopped:
+            await self.check_stops(call)
+            raise LeaseLost(
+                "A kill switch that named the call was lifted this very moment.",
+                not_done="No credential was given.",
+                next_step="Make the call again.",
+            )
 
     async def issued(self, held: Sequence[Held]) -> None:
-        """The credentials are alive. Raises Stopped when a kill switch was pulled meanwhile; then end them at once."""
+        """The credentials are alive. Raises Stopped when a kill switch was pulled meanwhile, and LeaseLost when the
+        sweeper took the lease for abandoned; then end them at once.
+        """
         call = held[0].asked.call
-        stop = exists().where(names_call(call))
-        async with self._database.transaction() as session:
-            for one in held:
-                written = await session.scalar(
-                    update(LeaseRecord)
-                    .where(LeaseRecord.lease_id == one.asked.lease_id, LeaseRecord.state == LeaseState.INTENT, ~stop)
-                    .values(state=LeaseState.ISSUED, **_particulars(one))
-                    .returning(LeaseRecord.lease_id)
+        async with self._database.pipeline() as connection:
+            await connection.execute("BEGIN")
+            written = [
+                await connection.execute(statements.ISSUE, {"lease_id": one.asked.lease_id, **_particulars(one)})
+                for one in held
+            ]
+            chain = await self._journal.begin_append(connection, call.run_id)
+            abandoned = [one for one, cursor in zip(held, written, strict=True) if await cursor.fetchone() is None]
+            if not abandoned:
+                await self._append(connection, chain, [_issued_event(one) for one in held])
+            await connection.execute("ROLLBACK" if abandoned else "COMMIT")
+        if abandoned:
+            await self.check_stops(call)
+            raise LeaseLost(
+                f"The lease {abandoned[0].asked.lease_id} was taken for abandoned before it was issued.",
+                not_done="No credential was given.",
+                next_step="Make the call again.",
+            )
+
+    async def ended(
+        self, held: Held, *, reason: str, revoked_at: datetime, used_at: datetime | None, state: LeaseState
+    ) -> None:
+        """The same as `closed` for one lease of a call that is over, in two round trips."""
+        values = {
+            "lease_id": held.asked.lease_id,
+            "state": state.value,
+            "reason": reason[:_REASON_LENGTH],
+            "revoked_at": revoked_at,
+            "used_at": used_at,
+            "at": now(),
+        }
+        async with self._database.pipeline() as connection:
+            await connection.execute("BEGIN")
+            written = await connection.execute(statements.END, values)
+            chain = await self._journal.begin_append(connection, held.asked.call.run_id)
+            row = await written.fetchone()
+            if row is not None and row[1] is not None:
+                since, proven_gone_at = row
+                lived = (proven_gone_at - since).total_seconds()
+                event = LeaseClosed(
+                    lease_id=held.asked.lease_id,
+                    call_id=held.asked.call_id,
+                    reason=reason[:_REASON_LENGTH],
+                    lived_seconds=round(max(0.0, lived), 3),
                 )
-                if written is None:
-                    await check_stops(session, call)
-                    raise LeaseEnded(
-                        f"The lease {one.asked.lease_id} was taken for abandoned before it was issued.",
-                        not_done="No credential was given.",
-                        next_step="Make the call again.",
-                    )
-                event = LeaseIssued(
-                    lease_id=one.asked.lease_id,
-                    call_id=call.call_id,
-                    agent=call.agent,
-                    tool=call.tool,
-                    grants=one.asked.grant_names,
-                    accessor=one.token.accessor,
-                    principals=one.principals,
-                    expires_at=one.expires_at.isoformat(),
-                )
-                await self._tell(session, event, call.run_id)
+                await self._append(connection, chain, [event])
+            await connection.execute("COMMIT")
+
+    async def _append(
+        self, connection: psycopg.AsyncConnection[Any], chain: Appending, events: Sequence[Event]
+    ) -> None:
+        for event in events:
+            try:
+                await chain.append(event, actor=self._actor)
+            except Conflict:
+                # The run's chain is sealed already; what happens after belongs to the house.
+                house = await self._journal.begin_append(connection, SYSTEM)
+                await house.append(event, actor=self._actor)
+
+    async def check_stops(self, call: ToolCall) -> None:
+        """Raises Stopped when a kill switch names the call."""
+        async with self._database.read() as session:
+            await check_stops(session, call)
 
     async def refused(self, asked: Sequence[Asked], error: OverseenError, *, state: LeaseState) -> None:
         """No credential was given. `state` is revoking when one may exist all the same and must be looked for."""
@@ -184,6 +234,20 @@ class Ledger:
             await self._journal.append(event, stream=SYSTEM, actor=self._actor, session=session)
 
 
+def _issued_event(held: Held) -> LeaseIssued:
+    call = held.asked.call
+    return LeaseIssued(
+        lease_id=held.asked.lease_id,
+        call_id=held.asked.call_id,
+        agent=call.agent,
+        tool=call.tool,
+        grants=held.asked.grant_names,
+        accessor=held.token.accessor,
+        principals=held.principals,
+        expires_at=held.expires_at.isoformat(),
+    )
+
+
 def _particulars(held: Held) -> dict[str, object]:
     return {
         "accessor": held.token.accessor,
@@ -194,17 +258,3 @@ def _particulars(held: Held) -> dict[str, object]:
         "issued_at": held.issued_at,
         "expires_at": held.expires_at,
     }
-
-
-async def _approver(session: AsyncSession, authorization_id: str | None) -> str | None:
-    """Who approved the call: a reviewer's account, or nobody when the boundary did."""
-    if authorization_id is None:
-        return None
-    granted_by = await session.scalar(
-        select(Authorization.granted_by).where(Authorization.authorization_id == authorization_id)
-    )
-    if granted_by is None or not granted_by.startswith(_DECISION):
-        return None
-    return await session.scalar(
-        select(Decision.reviewer_id).where(Decision.decision_id == granted_by.removeprefix(_DECISION))
-    )

@@ -64,9 +64,16 @@ class RunTokens:
             alive = list(rows.all())
         return all([await end_run_token(self._database, self._source, row, reason=reason) for row in alive])
 
-    def forget(self, run_id: str) -> None:
-        """Drop the token from memory: someone else ended it."""
-        self._tokens.pop(run_id, None)
+    async def was_ended(self, run_id: str, token: Secret) -> bool:
+        """Whether Vault no longer knows `token` of this run; the next one asked for is then a new one."""
+        known = self._tokens.get(run_id)
+        if known is None or known.token is not token:
+            return True  # another call has found that out
+        if not await self._source.verify_gone(known.accessor, ()):
+            return False
+        if self._tokens.get(run_id) is known:
+            del self._tokens[run_id]
+        return True
 
     async def _mint(self, run_id: str) -> _RunToken:
         run_token_id = new_id("runtoken")

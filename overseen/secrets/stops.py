@@ -2,16 +2,38 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from overseen.domain.calls import ToolCall
 from overseen.secrets.errors import Stopped
 from overseen.store.database import Database
-from overseen.store.tables import StopRecord
+from overseen.store.tables import LeaseRecord, StopRecord
 
 EVERYTHING = "everything"
+
+
+class Scope(StrEnum):
+    """How far a kill switch reaches."""
+
+    CALL = "call"
+    RUN = "run"
+    AGENT = "agent"
+    TOOL = "tool"
+    EVERYTHING = "everything"
+
+
+def in_reach(scope: Scope, target: str) -> ColumnElement[bool]:
+    """The condition that a lease is one that a switch of this scope and target ends."""
+    columns = {
+        Scope.CALL: LeaseRecord.call_id,
+        Scope.RUN: LeaseRecord.run_id,
+        Scope.AGENT: LeaseRecord.agent,
+        Scope.TOOL: LeaseRecord.tool,
+    }
+    return true() if scope is Scope.EVERYTHING else columns[scope] == target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +61,15 @@ def names(
         StopRecord.pulled_at.is_not(None),
         StopRecord.lifted_at.is_(None),
         or_(StopRecord.scope == EVERYTHING, *matches),
+    )
+
+
+def names_sql(*, run: str, agent: str, tool: str, call: str) -> str:
+    """The same in SQL, of expressions for run, agent, tool and call."""
+    return (
+        "EXISTS (SELECT FROM stops WHERE stops.pulled_at IS NOT NULL AND stops.lifted_at IS NULL AND ("
+        f"stops.scope = '{EVERYTHING}' OR (stops.scope, stops.target) IN "
+        f"(('run', {run}), ('agent', {agent}), ('tool', {tool}), ('call', {call}))))"
     )
 
 

@@ -2,15 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from overseen.errors import OverseenError
 from overseen.journal import Journal
+from overseen.secrets.alone import alone
 from overseen.secrets.credentials import CredentialSource
 from overseen.secrets.errors import NotProven
 from overseen.secrets.lease import LIVING, LeaseState
@@ -56,6 +57,8 @@ class SweepReport:
     run_tokens_closed: int = 0
     strays_ended: int = 0
     """Living tokens whose ledger row was closed."""
+    busy: bool = False
+    """Another sweeper was at it, so this one did nothing."""
 
 
 class Sweeper:
@@ -78,24 +81,10 @@ class Sweeper:
         self._mounts = sorted({resource.vault_mount for resource in resources.values()})
         self._ledger = Ledger(database, journal, actor="service:sweeper")
 
-    async def run(self, *, interval_seconds: float = 15.0) -> None:
-        """Sweep now and then every `interval_seconds` until cancelled; a part that is down is tried again next time."""
-        while True:
-            try:
-                await self.sweep()
-            except OverseenError as error:
-                _log.warning("a sweep was cut short: %s", error)
-            await asyncio.sleep(interval_seconds)
-
     async def sweep(self) -> SweepReport:
         """One pass. Nothing is done when another sweeper is at it. Raises Unavailable when the ledger is down."""
-        async with self._database.connection() as connection:
-            if not (await connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK})).scalar_one():
-                return SweepReport()
-            try:
-                return await self._sweep()
-            finally:
-                await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+        async with alone(self._database, _LOCK) as mine:
+            return await self._sweep() if mine else SweepReport(busy=True)
 
     async def _sweep(self) -> SweepReport:
         due = await self._due_leases()
@@ -116,7 +105,7 @@ class Sweeper:
             closed=tuple(closed),
             remaining=tuple(remaining),
             run_tokens_closed=sum(ended),
-            strays_ended=await self._end_strays(tokens),
+            strays_ended=await self._end_strays(tokens, closed),
         )
 
     async def _due_leases(self) -> list[LeaseRecord]:
@@ -214,9 +203,12 @@ class Sweeper:
                 return False
         return await end_run_token(self._database, self._source, row, reason=row.reason or "swept")
 
-    async def _end_strays(self, tokens: Sequence[FoundToken]) -> int:
-        """Tokens whose ledger row is closed: minted late. Tokens without a row may belong to another house."""
-        old = [t for t in tokens if "lease_id" in t.meta and now() - t.created_at > timedelta(seconds=UNSEEN_SECONDS)]
+    async def _end_strays(self, tokens: Sequence[FoundToken], closed: Collection[str]) -> int:
+        """Tokens whose ledger row was closed before this sweep: minted late. Those without a row may be another
+        house's.
+        """
+        grown = [token for token in tokens if now() - token.created_at > timedelta(seconds=UNSEEN_SECONDS)]
+        old = [token for token in grown if token.meta.get("lease_id") not in (None, *closed)]
         if not old:
             return 0
         async with self._database.read() as session:

@@ -1,5 +1,6 @@
 """What Overseen needs to find in a Vault that someone else runs: printed as text, and compared with what is there."""
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,15 @@ from typing import Any
 from overseen.secrets.errors import VaultRefused
 from overseen.secrets.secret import Secret
 from overseen.secrets.vault_client import VaultClient
-from overseen.stack.vault_layout import PROVISIONER, GrantKind, GrantLayout, VaultLayout
+from overseen.stack.vault_layout import (
+    CONNECTION,
+    PROVISIONER,
+    REVOCATION,
+    GrantKind,
+    GrantLayout,
+    VaultLayout,
+    creation_statements,
+)
 
 _PATH = re.compile(r'path\s+"([^"]+)"\s*\{([^}]*)\}')
 _CAPABILITIES = re.compile(r"capabilities\s*=\s*\[([^\]]*)\]")
@@ -23,20 +32,62 @@ class Deviation:
     detail: str
 
 
-def policy_text(layout: VaultLayout) -> str:
-    """Policies, token roles and AppRoles of a layout, as an administrator of Vault would type them."""
+@dataclass(frozen=True, kw_only=True)
+class LoginMethod:
+    """How our processes log in: approle, kubernetes or jwt, at which mount."""
+
+    auth: str = "approle"
+    mount: str = "approle"
+
+    def path(self, role: str) -> str:
+        """Where the role is kept."""
+        return f"auth/{self.mount}/role/{role}"
+
+    @property
+    def bound_to(self) -> dict[str, str]:
+        """What only the site knows: who may log in as a role. Nothing for AppRoles, whose secret says it."""
+        if self.auth == "kubernetes":
+            return {
+                "bound_service_account_names": "<service account of the process>",
+                "bound_service_account_namespaces": "<its namespace>",
+            }
+        if self.auth == "jwt":
+            return {
+                "role_type": "jwt",
+                "user_claim": "sub",
+                "bound_audiences": "<audience of the token>",
+                "bound_subject": "<subject of the process>",
+            }
+        return {}
+
+
+APPROLE = LoginMethod()
+
+
+def policy_text(layout: VaultLayout, login: LoginMethod = APPROLE) -> str:
+    """Policies, token roles and logins of a layout, as an administrator of Vault would type them."""
     parts: list[str] = []
     for name, policy in _policies(layout).items():
         parts.append(f"bao policy write {name} - <<'EOF'\n{policy}EOF\n")
     for path, fields in _roles(layout).items():
         words = " ".join(f"{name}={_word(value)}" for name, value in fields.items())
         parts.append(f"bao write {path} {words}\n")
+    for path, fields in _logins(layout, login).items():
+        known = [f"{name}={_word(value)}" for name, value in fields.items()]
+        words = " ".join([*known, *(f'{name}="{value}"' for name, value in login.bound_to.items())])
+        parts.append(f"bao write {path} {words}\n")
+    for grant in layout.grants:
+        if grant.kind is GrantKind.DATABASE:
+            command = f"bao write database/roles/{grant.name} - <<'EOF'"
+            parts.append(f"{command}\n{_database_role(layout, grant)}\nEOF\n")
     for agent in layout.agents:
         parts.append(f"bao write identity/entity/name/agent-{agent} metadata=agent={agent}\n")
     return "\n".join(parts)
 
 
-async def check_vault(vault: VaultClient, token: Secret, layout: VaultLayout) -> list[Deviation]:
+async def check_vault(
+    vault: VaultClient, token: Secret, layout: VaultLayout, login: LoginMethod = APPROLE
+) -> list[Deviation]:
     """Compare a Vault with the layout, as an administrator whose `token` may read policies and roles.
 
     Raises VaultRefused when it may not, and VaultUnavailable.
@@ -47,11 +98,13 @@ async def check_vault(vault: VaultClient, token: Secret, layout: VaultLayout) ->
         found += _compare_policy(name, wanted, None if there is None else str(there.get("policy", "")))
     for path, fields in _roles(layout).items():
         found += _compare_role(path, fields, await _read(vault, path, token))
+    for path, fields in _logins(layout, login).items():
+        there = await _read(vault, path, token)
+        found += [*_compare_role(path, fields, there), *_compare_bounds(path, login, there)]
     for grant in layout.grants:
         if grant.kind is GrantKind.DATABASE:
             path = f"database/roles/{grant.name}"
-            if await _read(vault, path, token) is None:
-                found.append(Deviation(what=path, problem="missing", detail="No such database role."))
+            found += _compare_database_role(path, await _read(vault, path, token))
     for agent in layout.agents:
         path = f"identity/entity/name/agent-{agent}"
         if await _read(vault, path, token) is None:
@@ -90,6 +143,39 @@ def _call_role(layout: VaultLayout, grant: GrantLayout) -> dict[str, Any]:
         "token_explicit_max_ttl": layout.call_seconds,
         "token_num_uses": grant.uses,
     }
+
+
+def _logins(layout: VaultLayout, login: LoginMethod) -> dict[str, dict[str, Any]]:
+    return {
+        login.path(role.name): {
+            "token_policies": [role.policy],
+            "token_ttl": role.token_seconds,
+            "token_max_ttl": role.renewable_seconds,
+            "token_no_default_policy": True,
+        }
+        for role in layout.app_roles
+        if role.name != PROVISIONER
+    }
+
+
+def _database_role(layout: VaultLayout, grant: GrantLayout) -> str:
+    fields = {
+        "db_name": CONNECTION,
+        "default_ttl": layout.lease_seconds,
+        "max_ttl": layout.call_seconds,
+        "creation_statements": creation_statements(grant),
+        "revocation_statements": list(REVOCATION),
+    }
+    return json.dumps(fields, indent=2)
+
+
+def _compare_database_role(path: str, there: dict[str, Any] | None) -> list[Deviation]:
+    if there is None:
+        return [Deviation(what=path, problem="missing", detail="No such database role.")]
+    if [line.strip() for line in there.get("revocation_statements") or ()] == list(REVOCATION):
+        return []
+    detail = "Its revocation is not that of `overseen vault policy`, which may be repeated after a crash."
+    return [Deviation(what=path, problem="different", detail=detail)]
 
 
 def _word(value: object) -> str:
@@ -141,3 +227,19 @@ def _compare_role(path: str, wanted: dict[str, Any], there: dict[str, Any] | Non
         for name, value in wanted.items()
         if there.get(name) != value
     ]
+
+
+def _compare_bounds(path: str, login: LoginMethod, there: dict[str, Any] | None) -> list[Deviation]:
+    """Whether anyone who has some token may log in as the role."""
+    if there is None:
+        return []
+    if login.auth == "kubernetes":
+        names = ("bound_service_account_names", "bound_service_account_namespaces")
+        return [
+            Deviation(what=path, problem="too_wide", detail=f"{name} is {there.get(name)}: name the process's own")
+            for name in names
+            if not there.get(name) or "*" in there[name]
+        ]
+    if login.auth == "jwt" and not (there.get("bound_subject") or there.get("bound_claims")):
+        return [Deviation(what=path, problem="too_wide", detail="Anyone with a token of that issuer may log in.")]
+    return []

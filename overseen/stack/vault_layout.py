@@ -101,6 +101,40 @@ def kv_grant(tool: str) -> GrantLayout:
     return GrantLayout(name=f"kv-{tool}", kind=GrantKind.KV, policy=rule(f"kv/data/tools/{tool}", '["read"]'))
 
 
+REVOCATION = (
+    # Every statement can be repeated: a server that was killed in the midst of it tries again, and must not fail for
+    # a role that is gone already, or its lease would never end.
+    "DO $$ BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = '{{name}}') "
+    'THEN ALTER ROLE "{{name}}" NOLOGIN; END IF; END $$;',
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}';",
+    'DROP ROLE IF EXISTS "{{name}}";',
+)
+"""How a leased database role ends."""
+
+
+_HOUSEKEEPING = (
+    # A server that is killed between making a role and writing its lease down leaves a role that nobody has the
+    # password of. It cannot log in any more once it ran out; the next lease takes it away.
+    "DO $$ DECLARE old record; BEGIN FOR old IN SELECT rolname FROM pg_catalog.pg_roles "
+    "WHERE rolname LIKE 't-token-call-%' AND rolvaliduntil < now() - interval '1 minute' "
+    "LOOP BEGIN EXECUTE format('DROP ROLE IF EXISTS %I', old.rolname); EXCEPTION WHEN OTHERS THEN NULL; END; "
+    "END LOOP; END $$;"
+)
+
+
+def creation_statements(grant: GrantLayout) -> list[str]:
+    """How the leased role of a database grant is made."""
+    statements = [
+        _HOUSEKEEPING,
+        "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' "
+        f"CONNECTION LIMIT 2 IN ROLE {grant.group};",
+        "ALTER ROLE \"{{name}}\" SET statement_timeout = '10s';",
+    ]
+    if grant.read_only:
+        statements.append('ALTER ROLE "{{name}}" SET default_transaction_read_only = on;')
+    return statements
+
+
 _OWN_TOKEN = (
     rule("auth/token/lookup-self", '["read"]')
     + rule("auth/token/renew-self", '["update"]')

@@ -20,19 +20,16 @@ from overseen.stack.vault_layout import (
     JOURNAL_KEY,
     KILL_SWITCH,
     PROVISIONER,
+    REVOCATION,
     AppRole,
     GrantKind,
     GrantLayout,
     VaultLayout,
+    creation_statements,
 )
 
 _TIMEOUT_SECONDS = 10
 _LOOPBACK = "127.0.0.1/32"
-_REVOCATION = (
-    'ALTER ROLE "{{name}}" NOLOGIN;',
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}';",
-    'DROP ROLE IF EXISTS "{{name}}";',
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +93,8 @@ def read_logins(server: EmbeddedOpenBao) -> dict[str, Login]:
 
 
 def _digest(layout: VaultLayout, target: DatabaseTarget) -> str:
-    material = json.dumps([asdict(layout), asdict(target)], sort_keys=True, default=str)
+    statements = [[creation_statements(grant) for grant in layout.grants], REVOCATION]
+    material = json.dumps([asdict(layout), asdict(target), statements], sort_keys=True, default=str)
     return hashlib.sha256(material.encode()).hexdigest()
 
 
@@ -196,20 +194,13 @@ class _Applying:
     def database_roles(self) -> None:
         """One role per database grant."""
         for grant in self._database_grants():
-            creation = [
-                "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' "
-                f"CONNECTION LIMIT 2 IN ROLE {grant.group};",
-                "ALTER ROLE \"{{name}}\" SET statement_timeout = '10s';",
-            ]
-            if grant.read_only:
-                creation.append('ALTER ROLE "{{name}}" SET default_transaction_read_only = on;')
             self._write(
                 f"database/roles/{grant.name}",
                 db_name=CONNECTION,
                 default_ttl=self._layout.lease_seconds,
                 max_ttl=self._layout.call_seconds,
-                creation_statements=creation,
-                revocation_statements=list(_REVOCATION),
+                creation_statements=creation_statements(grant),
+                revocation_statements=list(REVOCATION),
             )
 
     def _read(self, path: str) -> dict[str, Any]:

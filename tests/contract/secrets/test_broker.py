@@ -1,16 +1,21 @@
 """The life of a lease on a real OpenBao and a real PostgreSQL."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from sqlalchemy import select
+from psycopg import sql
+from sqlalchemy import select, update
 
 from overseen.journal import Journal
 from overseen.secrets.broker import LeaseBroker
-from overseen.secrets.errors import LeaseEnded, LeaseTooShort, VaultRefused
+from overseen.secrets.credentials import Fetched, MintedToken
+from overseen.secrets.errors import LeaseEnded, LeaseLost, LeaseTooShort, VaultRefused
 from overseen.secrets.secret import DatabaseCredential
 from overseen.secrets.vault_client import VaultClient
+from overseen.stack.postgres import EmbeddedPostgres
+from overseen.stack.postgres_layout import LEASE_MANAGER
 from overseen.store import Database
 from overseen.store.tables import LeaseRecord, RunTokenRecord
 from tests.contract.secrets.conftest import READ, WRITE, Grant, make_call
@@ -56,6 +61,38 @@ async def test_a_leased_role_works_during_the_call_and_is_gone_after(
     assert row.proven_gone_at is not None
     assert row.principals == [credential.username]
     assert row.used_at is not None
+
+
+async def test_a_role_that_is_gone_already_does_not_keep_its_lease_open(
+    broker: LeaseBroker, database: Database, postgres_server: EmbeddedPostgres
+) -> None:
+    """As when OpenBao was killed after it dropped the role and before it wrote that down."""
+    async with broker.lease(make_call(), [READ], wall_seconds=30) as lease:
+        credential = lease.credential("insurer_read")
+        assert isinstance(credential, DatabaseCredential)
+        async with await postgres_server.connect() as connection:
+            await connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(credential.username)))
+    assert [(row.state, row.reason) for row in await rows(database)] == [("closed", "call_ended")]
+
+
+async def test_a_role_without_a_lease_is_taken_away_by_the_next_lease_once_it_ran_out(
+    broker: LeaseBroker, insurer: Insurer, postgres_server: EmbeddedPostgres
+) -> None:
+    """As when OpenBao was killed after it made the role and before it wrote the lease down."""
+    async with await postgres_server.connect() as connection:
+        for name, minutes in (("t-token-call-old-x", -2), ("t-token-call-new-x", 1)):
+            role = sql.Identifier(name)
+            ends = sql.Literal((datetime.now(UTC) + timedelta(minutes=minutes)).isoformat())
+            await connection.execute(sql.SQL("CREATE ROLE {} LOGIN VALID UNTIL {}").format(role, ends))
+            await connection.execute(
+                sql.SQL("GRANT {} TO {} WITH ADMIN OPTION").format(role, sql.Identifier(LEASE_MANAGER))
+            )
+        try:
+            async with broker.lease(make_call(), [READ], wall_seconds=30):
+                pass
+            assert await leased_roles(insurer) == ["t-token-call-new-x"]
+        finally:
+            await connection.execute('DROP ROLE IF EXISTS "t-token-call-old-x", "t-token-call-new-x"')
 
 
 async def test_every_call_has_a_token_also_without_grants(
@@ -184,6 +221,59 @@ async def test_the_end_of_a_run_ends_its_token(broker: LeaseBroker, database: Da
     assert token.state == "closed"
     with pytest.raises(VaultRefused):
         await vault.write("auth/token/lookup-accessor", {"accessor": token.accessor})
+
+
+async def test_a_run_token_that_a_sweeper_ended_is_made_anew_at_the_next_try(
+    broker: LeaseBroker, database: Database, vault: VaultClient
+) -> None:
+    call = make_call()
+    async with broker.lease(call, [READ], wall_seconds=30):
+        pass
+    async with database.read() as session:
+        accessor = await session.scalar(select(RunTokenRecord.accessor))
+    await vault.write("auth/token/revoke-accessor", {"accessor": accessor})
+    with pytest.raises(LeaseLost) as raised:
+        async with broker.lease(call, [READ], wall_seconds=30):
+            raise AssertionError("the block was entered")
+    assert raised.value.retryable
+    async with broker.lease(call, [READ], wall_seconds=30):
+        pass
+    assert [row.state for row in await rows(database)] == ["closed", "refused", "closed"]
+
+
+async def test_a_token_that_a_sweeper_ended_before_its_credential_was_fetched_is_a_lost_lease(
+    broker: LeaseBroker, database: Database, vault: VaultClient, insurer: Insurer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = broker._source.fetch
+
+    async def too_late(grant: Grant, token: MintedToken) -> Fetched:
+        await vault.write("auth/token/revoke-accessor", {"accessor": token.accessor})
+        return await fetch(grant, token)
+
+    monkeypatch.setattr(broker._source, "fetch", too_late)
+    with pytest.raises(LeaseLost):
+        async with broker.lease(make_call(), [READ], wall_seconds=30):
+            raise AssertionError("the block was entered")
+    assert [row.state for row in await rows(database)] == ["refused"]
+    assert await leased_roles(insurer) == []
+
+
+async def test_a_lease_that_was_taken_for_abandoned_before_it_was_issued_is_lost_and_ended(
+    broker: LeaseBroker, database: Database, insurer: Insurer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = broker._source.fetch
+
+    async def slow(grant: Grant, token: MintedToken) -> Fetched:
+        fetched = await fetch(grant, token)
+        async with database.transaction() as session:
+            await session.execute(update(LeaseRecord).values(state="closed"))
+        return fetched
+
+    monkeypatch.setattr(broker._source, "fetch", slow)
+    with pytest.raises(LeaseLost):
+        async with broker.lease(make_call(), [READ], wall_seconds=30):
+            raise AssertionError("the block was entered")
+    assert await leased_roles(insurer) == []
 
 
 async def test_many_calls_at_once_all_end_proven_gone(

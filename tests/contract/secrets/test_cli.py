@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from overseen.cli import leases
+from overseen.cli import lease_desk, leases
 from overseen.secrets.broker import LeaseBroker
 from overseen.settings import Settings
 from tests.contract.secrets.conftest import READ, make_call
@@ -16,7 +17,7 @@ from tests.contract.secrets.conftest import READ, make_call
 
 @pytest.fixture(autouse=True)
 def _house(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases, "load_settings", lambda: settings)
+    monkeypatch.setattr(lease_desk, "load_settings", lambda: settings)
 
 
 async def overseen(*words: str) -> Result:
@@ -43,8 +44,22 @@ async def test_a_lease_is_shown_beside_vaults_own_records(broker: LeaseBroker) -
     async with broker.lease(make_call(), [READ], wall_seconds=30) as lease:
         pass
     shown = await answer("show", lease.lease_id)
-    assert [moment["what"] for moment in shown["vault"]] == ["token made", "read"]
+    assert [moment["what"] for moment in shown["vault"]] == ["token made", "read", "lease revoked"]
     assert lease.accessor in (await overseen("show", lease.lease_id)).output
+
+
+async def test_leases_are_exported_to_a_file_or_to_standard_output(broker: LeaseBroker, tmp_path: Path) -> None:
+    call = make_call()
+    async with broker.lease(call, [READ], wall_seconds=30):
+        pass
+    exported = tmp_path / "leases.ocsf"
+    result = await overseen("export", "--format", "ocsf", "--run", call.run_id, "--output", str(exported))
+    assert result.exit_code == 0, result.output
+    events = [json.loads(line) for line in exported.read_text(encoding="utf-8").splitlines()]
+    assert [event["activity_name"] for event in events] == ["Assign Privileges", "Revoke Privileges"]
+    assert (await overseen("export", "--format", "cef")).stdout.startswith("CEF:0|Overseen|Overseen|")
+    refused = await overseen("export", "--output", str(tmp_path / "nowhere" / "leases"))
+    assert (refused.exit_code, "cannot be written" in refused.output) == (1, True)
 
 
 async def test_an_unknown_lease_is_an_error_in_words() -> None:
@@ -74,8 +89,8 @@ async def test_everything_is_only_asked_for(broker: LeaseBroker) -> None:
 async def test_sweep_and_reconcile_answer_in_json(broker: LeaseBroker) -> None:
     from datetime import UTC, datetime
 
+    await asyncio.sleep(1.0)  # whole seconds: what an earlier test left behind must be before the one named
     since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    await asyncio.sleep(1.0)
     async with broker.lease(make_call(), [READ], wall_seconds=30):
         pass
     assert (await answer("sweep"))["remaining"] == []

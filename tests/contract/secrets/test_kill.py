@@ -11,12 +11,13 @@ import pytest_asyncio
 from overseen.errors import Conflict, InvalidInput, Refused
 from overseen.journal import SYSTEM, Journal
 from overseen.secrets.broker import LeaseBroker
+from overseen.secrets.connect import killswitch_vault
 from overseen.secrets.credentials import VaultCredentials
 from overseen.secrets.errors import Stopped
 from overseen.secrets.kill import KillSwitch, Scope
 from overseen.secrets.stops import Stops
 from overseen.secrets.vault_client import VaultClient
-from overseen.settings import ResourceSettings
+from overseen.settings import ResourceSettings, VaultSettings
 from overseen.store import Database, PostgresBlobStore, load_blob_key
 from tests.contract.secrets.conftest import READ, WRITE, make_call
 from tests.contract.secrets.test_broker import leased_roles, rows
@@ -171,3 +172,39 @@ async def test_the_journal_says_who_pulled_it(kill_switch: KillSwitch, journal: 
     entry = (await journal.entries(SYSTEM))[-1]
     assert (entry.kind, entry.actor) == ("KillSwitchPulled", BY)
     assert "looks wrong" not in str(entry.payload)
+
+
+async def test_with_vault_out_of_reach_the_stop_holds_and_the_sweeper_gets_the_rest(
+    database: Database, journal: Journal, broker: LeaseBroker, stack: AsyncExitStack, tmp_path: Path
+) -> None:
+    call = make_call()
+    await stack.enter_async_context(broker.lease(call, [READ], wall_seconds=30))
+    settings = {"addr": "http://127.0.0.1:1", "killswitch_role_id": "x", "killswitch_secret_id": "y"}
+    nowhere = killswitch_vault(VaultSettings.model_validate(settings))
+    stack.push_async_callback(nowhere.close)
+    switch = KillSwitch(
+        database=database,
+        journal=journal,
+        blobs=PostgresBlobStore(database, load_blob_key(tmp_path / "keys")),
+        vault=nowhere,
+        source=VaultCredentials(nowhere, {}),
+        patience_seconds=0.2,
+    )
+    for scope, target in ((Scope.RUN, call.run_id), (Scope.AGENT, call.agent)):
+        report = await switch.pull(scope, target, reason="it misbehaves", by=BY)
+        assert (report.proven, report.leases) == (False, 0)
+    assert await Stops(database).is_stopped(call.run_id, "another", "another")
+    assert [row.state for row in await rows(database)] == ["revoking"]
+    with pytest.raises(Stopped):
+        async with broker.lease(make_call(run_id=call.run_id), [], wall_seconds=30):
+            raise AssertionError("the block was entered")
+
+
+async def test_asking_and_lifting_are_in_the_journal_without_their_reasons(
+    kill_switch: KillSwitch, journal: Journal
+) -> None:
+    stop_id = await kill_switch.ask_for_everything(reason="fire", by=BY)
+    await kill_switch.lift(stop_id, by=BY, reason="no fire")
+    told = [(entry.kind, entry.payload["stop_id"]) for entry in await journal.entries(SYSTEM)][-2:]
+    assert told == [("KillSwitchAsked", stop_id), ("KillSwitchLifted", stop_id)]
+    assert "fire" not in str([entry.payload for entry in await journal.entries(SYSTEM)])

@@ -1,14 +1,17 @@
 """Vault's own records and the ledger agree, or it is found out by name."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import hvac
 import pytest
+import pytest_asyncio
 from sqlalchemy import update
 
 from overseen.domain.identifiers import new_id
 from overseen.journal import SYSTEM, Journal
+from overseen.secrets.anomalies import Anomaly
 from overseen.secrets.audit_log import AuditLog, vault_trail
 from overseen.secrets.broker import LeaseBroker
 from overseen.secrets.credentials import MintedToken, VaultCredentials
@@ -17,6 +20,7 @@ from overseen.secrets.grants import Asked
 from overseen.secrets.reconciler import Reconciler
 from overseen.secrets.run_tokens import RunTokens
 from overseen.secrets.secret import Secret
+from overseen.secrets.sightings import KeptMemory
 from overseen.secrets.vault_client import VaultClient
 from overseen.settings import ResourceSettings
 from overseen.store import Database
@@ -26,17 +30,48 @@ from tests.contract.secrets.test_broker import rows
 from tests.stack_fixtures import RunningOpenBao
 
 
-@pytest.fixture
-def reconciler(
-    database: Database, journal: Journal, killswitch: VaultClient, openbao_server: RunningOpenBao
-) -> Reconciler:
-    return Reconciler(
-        database=database,
-        journal=journal,
-        killswitch=killswitch,
-        audit_log=AuditLog(openbao_server.server.audit_file),
-        since=datetime.now(UTC),
-    )
+class Restarted:
+    """A reconciler that is made anew for every look, and goes on from what the former one kept."""
+
+    def __init__(self, database: Database, journal: Journal, killswitch: VaultClient, audit_file: Path) -> None:
+        self._database = database
+        self._journal = journal
+        self._killswitch = killswitch
+        self._audit_file = audit_file
+
+    async def reconcile(self) -> list[Anomaly]:
+        memory = KeptMemory(self._database)
+        kept = await memory.open()
+        fresh = Reconciler(
+            database=self._database,
+            journal=self._journal,
+            killswitch=self._killswitch,
+            audit_log=AuditLog(self._audit_file, kept.place),
+            since=kept.since,
+            memory=memory,
+        )
+        return await fresh.reconcile()
+
+
+@pytest_asyncio.fixture(params=["one", "restarted for every look"])
+async def reconciler(
+    request: pytest.FixtureRequest,
+    database: Database,
+    journal: Journal,
+    killswitch: VaultClient,
+    openbao_server: RunningOpenBao,
+) -> Reconciler | Restarted:
+    audit_file = openbao_server.server.audit_file
+    if request.param == "one":
+        return Reconciler(
+            database=database,
+            journal=journal,
+            killswitch=killswitch,
+            audit_log=AuditLog(audit_file),
+            since=datetime.now(UTC),
+        )
+    await KeptMemory(database).open()  # from here on
+    return Restarted(database, journal, killswitch, audit_file)
 
 
 @pytest.fixture
@@ -44,7 +79,7 @@ def source(vault: VaultClient, resources: dict[str, ResourceSettings]) -> VaultC
     return VaultCredentials(vault, resources)
 
 
-async def names(reconciler: Reconciler) -> list[str]:
+async def names(reconciler: Reconciler | Restarted) -> list[str]:
     return [anomaly.name.value for anomaly in await reconciler.reconcile()]
 
 
@@ -174,13 +209,113 @@ async def test_a_credential_that_lives_after_the_ledger_closed_it(
         assert await names(reconciler) == ["STILL_ALIVE"]
 
 
-async def test_a_finding_is_in_the_journal_once(
-    reconciler: Reconciler, database: Database, vault: VaultClient, source: VaultCredentials, journal: Journal
+async def test_a_database_role_that_lives_after_the_ledger_closed_it(
+    reconciler: Reconciler, database: Database, vault: VaultClient, source: VaultCredentials, broker: LeaseBroker
 ) -> None:
+    """The token is gone, but its lease is not: as when the database was down at the end of the call."""
+    async with broker.lease(make_call(), [READ], wall_seconds=30) as lease:
+        vault_lease = (await rows(database))[0].vault_leases[0]
+        async with database.transaction() as session:
+            await session.execute(
+                update(LeaseRecord).values(
+                    state="closed", accessor="gone", proven_gone_at=now(), revoked_at=now(), issued_at=None
+                )
+            )
+        findings = await reconciler.reconcile()
+        # The row now has another accessor than the token that Vault made.
+        assert {finding.name.value for finding in findings} == {"STILL_ALIVE", "VAULT_ONLY_TOKEN"}
+        assert [f.lease_id for f in findings if f.name.value == "STILL_ALIVE"] == [lease.lease_id]
+    await source.revoke(None, [vault_lease])
+
+
+async def test_a_lease_long_past_its_end(reconciler: Reconciler, broker: LeaseBroker, database: Database) -> None:
+    async with broker.lease(make_call(), [READ], wall_seconds=30):
+        async with database.transaction() as session:
+            await session.execute(update(LeaseRecord).values(expires_at=now() - timedelta(seconds=40)))
+        assert await names(reconciler) == ["STILL_ALIVE"]
+
+
+async def test_a_lease_that_ends_while_it_is_looked_at_is_no_finding(
+    reconciler: Reconciler, broker: LeaseBroker, killswitch: VaultClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = broker.lease(make_call(), [READ], wall_seconds=30)
+    await held.__aenter__()
+    ask = killswitch.list
+
+    async def end_after(path: str) -> list[str]:
+        found = await ask(path)
+        if path == "auth/token/accessors":
+            monkeypatch.setattr(killswitch, "list", ask)
+            await held.__aexit__(None, None, None)
+        return found
+
+    monkeypatch.setattr(killswitch, "list", end_after)
+    assert await names(reconciler) == []
+
+
+async def test_a_row_with_a_lease_that_vault_never_made(
+    reconciler: Reconciler, broker: LeaseBroker, database: Database
+) -> None:
+    async with broker.lease(make_call(), [READ], wall_seconds=30):
+        pass
+    async with database.transaction() as session:
+        await session.execute(update(LeaseRecord).values(vault_leases=["database/creds/insurer-read/forged"]))
+    # What Vault did make has no row any more.
+    assert sorted(await names(reconciler)) == ["LEDGER_ONLY", "VAULT_ONLY_LEASE"]
+
+
+async def test_everything_at_once_in_the_midst_of_ordinary_work(
+    reconciler: Reconciler,
+    broker: LeaseBroker,
+    database: Database,
+    vault: VaultClient,
+    source: VaultCredentials,
+    administrator: hvac.Client,
+    kept_token: list[Secret],
+) -> None:
+    async def work() -> None:
+        async with broker.lease(make_call(), [READ], wall_seconds=30):
+            await asyncio.sleep(0.02)
+
+    await asyncio.gather(*(work() for _ in range(6)))
+    minted = await rogue(database, vault, source, new_id("lease"))
+    await source.fetch(READ, minted)
+    with pytest.raises(VaultRefused):
+        await vault.read("database/creds/insurer-read", token=kept_token[0])
+    async with broker.lease(make_call(), [READ], wall_seconds=30):
+        with pytest.raises(VaultRefused):
+            await vault.read("kv/data/tools/write-to-claimant", token=kept_token[-1])
+    administrator.read("kv/data/tools/write-to-claimant")
+    await asyncio.gather(*(work() for _ in range(6)))
+    assert sorted(await names(reconciler)) == [
+        "DENIED",
+        "OUT_OF_BAND_READ",
+        "USE_AFTER_REVOKE",
+        "VAULT_ONLY_LEASE",
+        "VAULT_ONLY_TOKEN",
+    ]
+    await source.revoke(minted.accessor, ())
+
+
+async def test_a_finding_is_in_the_journal_once(
+    openbao_server: RunningOpenBao,
+    killswitch: VaultClient,
+    database: Database,
+    vault: VaultClient,
+    source: VaultCredentials,
+    journal: Journal,
+) -> None:
+    since = datetime.now(UTC)
     await rogue(database, vault, source, new_id("lease"))
-    await reconciler.reconcile()
-    reconciler._audit_log._inode = None  # read everything again, as after a restart
-    assert await names(reconciler) == ["VAULT_ONLY_TOKEN"]
+    for _ in range(2):  # all is read again, as by someone at the command line
+        again = Reconciler(
+            database=database,
+            journal=journal,
+            killswitch=killswitch,
+            audit_log=AuditLog(openbao_server.server.audit_file),
+            since=since,
+        )
+        assert await names(again) == ["VAULT_ONLY_TOKEN"]
     assert [entry.kind for entry in await journal.entries(SYSTEM)] == ["ReconcilerFinding"]
 
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from overseen.domain.identifiers import new_id
-from overseen.journal import Journal
+from overseen.journal import SYSTEM, Journal, verify
 from overseen.secrets.broker import LeaseBroker
 from overseen.secrets.credentials import VaultCredentials
 from overseen.secrets.grants import Asked
@@ -25,11 +25,11 @@ from tests.contract.secrets.conftest import READ, Liveness, make_call
 from tests.contract.secrets.test_broker import leased_roles, rows
 from tests.stack_fixtures import Insurer
 
-POINTS = ("intent", "minted", "fetched", "issued", "revoked")
+POINTS = ("run_intent", "run_minted", "intent", "minted", "fetched", "issued", "revoked")
 
 WORKERS = """
 import asyncio, os, signal, sys
-from overseen.journal import Journal
+from overseen.journal import SYSTEM, Journal, verify
 from overseen.secrets.broker import LeaseBroker
 from overseen.secrets.connect import broker_vault
 from overseen.secrets.credentials import VaultCredentials
@@ -48,6 +48,16 @@ async def work(point, settings, resources, url):
         database=database, journal=Journal(database), vault=vault, source=source, worker_id="worker-" + point
     )
     run_id = "run_" + point
+    write = vault.write
+
+    async def make_run_token(path, body, **named):
+        if path == "auth/token/create/run" and point.startswith("run_"):
+            if point == "run_minted":
+                await write(path, body, **named)
+            die()
+        return await write(path, body, **named)
+
+    vault.write = make_run_token
     async with broker.lease(make_call(run_id=run_id), [READ], wall_seconds=30):
         pass  # the run's token is there now
     if point == "intent":
@@ -57,7 +67,7 @@ async def work(point, settings, resources, url):
     elif point == "fetched":
         broker._ledger.issued = die
     elif point == "revoked":
-        broker._ledger.closed = die
+        broker._ledger.ended = die
     async with broker.lease(make_call(run_id=run_id), [READ], wall_seconds=30):
         if point == "issued":
             die()
@@ -115,6 +125,8 @@ async def test_workers_killed_between_intent_and_close_leave_nothing(
         (f"run_{point}", "closed") for point in POINTS
     }
     assert before == {
+        ("run_run_intent", "intent"),
+        ("run_run_minted", "intent"),
         ("run_intent", "intent"),
         ("run_minted", "intent"),
         ("run_fetched", "intent"),
@@ -192,6 +204,32 @@ async def test_a_token_minted_after_its_lease_was_closed_is_ended(
     late = await source.mint(Asked(lease_id=lease.lease_id, call=call, grant=None, ttl_seconds=30), parent)
     assert (await sweeper.sweep()).strays_ended == 1
     assert await source.verify_gone(late.accessor, ())
+
+
+async def test_what_is_swept_after_the_runs_chain_was_sealed_is_told_by_the_house(
+    sweeper: Sweeper, broker: LeaseBroker, database: Database, journal: Journal
+) -> None:
+    call = make_call()
+    async with broker.lease(call, [READ], wall_seconds=30):
+        async with database.transaction() as session:
+            await journal.close_chain(call.run_id, signature=None, actor="worker:worker-1", session=session)
+            await session.execute(update(LeaseRecord).values(expires_at=now() - timedelta(seconds=6)))
+        assert len((await sweeper.sweep()).closed) == 1
+    assert [entry.kind for entry in await journal.entries(call.run_id)] == ["LeaseIssued"]
+    told = [(entry.kind, entry.actor) for entry in await journal.entries(SYSTEM)]
+    assert told == [("ChainClosed", "worker:worker-1"), ("LeaseClosed", "service:sweeper")]
+    assert (await verify(journal)).holds
+
+
+async def test_a_call_that_ends_after_the_runs_chain_was_sealed_is_told_by_the_house(
+    broker: LeaseBroker, database: Database, journal: Journal
+) -> None:
+    call = make_call()
+    # The transaction is over before the lease is.
+    async with broker.lease(call, [READ], wall_seconds=30), database.transaction() as session:
+        await journal.close_chain(call.run_id, signature=None, actor="worker:worker-1", session=session)
+    assert [entry.kind for entry in await journal.entries(SYSTEM)] == ["ChainClosed", "LeaseClosed"]
+    assert (await verify(journal)).holds
 
 
 async def test_tokens_of_another_house_are_left_alone(

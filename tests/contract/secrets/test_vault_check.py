@@ -61,8 +61,19 @@ async def test_a_token_role_with_more_uses_is_named(vault: VaultClient, provisio
         provisioner.write_data(path, data={"token_num_uses": 2})
 
 
+async def test_a_revocation_that_cannot_be_repeated_is_named(vault: VaultClient, provisioner: hvac.Client) -> None:
+    path = "database/roles/insurer-pay"
+    role = provisioner.read(path)["data"]
+    provisioner.write_data(path, data=role | {"revocation_statements": ['ALTER ROLE "{{name}}" NOLOGIN;']})
+    try:
+        assert await problems(vault, provisioner) == [(path, "different")]
+    finally:
+        provisioner.write_data(path, data=role)
+
+
 def test_the_printed_policies_are_those_of_the_layout() -> None:
     text = policy_text(LAYOUT)
     assert "bao policy write grant-insurer-pay" in text
     assert "overseen-provisioner" not in text
     assert "bao write auth/token/roles/call-insurer-read" in text
+    assert "bao write database/roles/insurer-read" in text

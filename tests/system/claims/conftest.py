@@ -58,6 +58,8 @@ def write_stack_file(settings: Settings) -> None:
                 "addr": vault.addr,
                 "role_id": vault.role_id,
                 "secret_id": vault.secret_id.get_secret_value() if vault.secret_id else None,
+                "audit_file": str(vault.audit_file),
+                "server_log": str(vault.server_log),
                 "killswitch_role_id": vault.killswitch_role_id,
                 "killswitch_secret_id": (
                     vault.killswitch_secret_id.get_secret_value() if vault.killswitch_secret_id else None

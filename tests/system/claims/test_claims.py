@@ -10,11 +10,13 @@ from sqlalchemy import select
 from overseen.journal import verify
 from overseen.secrets.connect import broker_vault
 from overseen.secrets.signer import HeadSigner
-from overseen.store.tables import LeaseRecord
+from overseen.store.tables import LeaseRecord, ServiceReport
 from tests.stack_fixtures import Insurer
 from tests.system.claims.conftest import Workers, at_rest
 
 pytestmark = pytest.mark.slow
+
+SERVICES = ("canary", "sweeper", "reconciler")
 
 
 async def living_leases(services) -> list[str]:
@@ -36,11 +38,17 @@ async def test_a_plain_claim_is_settled_with_every_part_real(services, workers: 
     submitted = await hand_in()
     assert await at_rest(services, submitted.run_id) == "settled", workers.log.read_text()[-3000:]
     run = await services.runs.run(submitted.run_id)
-    assert (str(run.amount), run.currency, run.boundary) == ("492.800000", "GBP", "automate")
+    assert (str(run.amount), run.currency, run.boundary) == ("492.80", "GBP", "automate")
     rows = await insurer.rows("SELECT payee, amount::text, currency FROM payments")
     assert rows == [("20-45-11 60317752", "492.80", "GBP")]
     assert await effects(insurer) == (1, 1, 1)
     assert await living_leases(services) == []
+    async with services.database.read() as session:
+        reports = {row.name: row for row in (await session.scalars(select(ServiceReport))).all()}
+    assert {
+        name: (row.ok, row.detail.get("message")) for name, row in reports.items() if name in SERVICES
+    } == dict.fromkeys(SERVICES, (True, None))
+    assert reports["reconciler"].detail["findings"] == 0
     signer = HeadSigner(broker_vault(workers.settings.vault))
     checked = await verify(services.journal, signatures=signer)
     assert checked.holds
