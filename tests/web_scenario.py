@@ -27,6 +27,7 @@ from overseen.store.tables import (
     now,
 )
 from tests.web_claim import LETTER, claim_facts, claim_plan, claim_proposal, claim_ruling, estimate_page, photo
+from tests.web_security import SecurityScenario
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,9 @@ class House:
     working_task: str
     working_run: str
     lease: str
+    payment_lease: str
+    finding: int
+    stop: str
 
 
 class Scenario:
@@ -75,7 +79,13 @@ class Scenario:
         own = await self._claim(both, "My own bicycle was stolen", RunState.WAITING_REVIEW)
         working = await self._claim(requester, "Hail damage on the roof of the car", RunState.RUNNING)
         await self._claim(requester, "Broken window after the storm", RunState.WAITING_REQUESTER)
-        await self._claim(requester, "Theft from a locked car", RunState.DENIED)
+        denied = await self._claim(requester, "Theft from a locked car", RunState.DENIED)
+        await accounts.add("otto", display_name="Otto Brandt", roles=[Role.OPERATOR])
+        security = SecurityScenario(self._services)
+        await security.services_report()
+        payment_lease = await security.payment(settled[1], settled[0], requester=requester, reviewer=reviewer)
+        finding = await security.finding(await security.denied(denied[1]))
+        stop = await security.killed(denied[1], auditor)
         return House(
             requester=requester,
             reviewer=reviewer,
@@ -90,6 +100,9 @@ class Scenario:
             working_task=working[0],
             working_run=working[1],
             lease=derived_id("lease", waiting[1], 0),
+            payment_lease=payment_lease,
+            finding=finding,
+            stop=stop,
         )
 
     async def _claim(self, requester: str, title: str, state: RunState) -> tuple[str, str, str]:

@@ -8,6 +8,7 @@ from overseen.errors import Forbidden, NotFound
 
 _SEE_ALL_TASKS = frozenset({Role.AUDITOR, Role.OPERATOR, Role.REVIEWER})
 _SEE_LEASES = frozenset({Role.AUDITOR, Role.OPERATOR})
+_STOP = frozenset({Role.AUDITOR, Role.OPERATOR})
 _SEE_REVIEWS = frozenset({Role.REVIEWER, Role.AUDITOR, Role.OPERATOR})
 
 
@@ -44,6 +45,19 @@ class Viewer:
     def sees_leases(self) -> bool:
         """See the ledger."""
         return bool(self.roles & _SEE_LEASES)
+
+    @property
+    def may_stop(self) -> bool:
+        """Pull kill switches, lift them, and say what a finding of the reconciler was."""
+        return bool(self.roles & _STOP)
+
+    def require_leases(self) -> None:
+        """Raise Forbidden unless they may see the ledger."""
+        self.require(self.sees_leases, "seeing the leases", (Role.AUDITOR, Role.OPERATOR))
+
+    def require_stops(self) -> None:
+        """Raise Forbidden unless they may pull kill switches."""
+        self.require(self.may_stop, "pulling kill switches", (Role.AUDITOR, Role.OPERATOR))
 
     def require_task(self, requester_id: str) -> None:
         """Raise NotFound unless they may see a task of that requester: ids of others tell nothing."""

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from overseen.api.access import Viewer
 from overseen.api.cases import case_view
-from overseen.api.reading.leases import LeaseFilter
 from overseen.api.reading.runs import RunFilter
 from overseen.api.services import Services
 from overseen.domain.canonical import plain
@@ -157,26 +156,3 @@ async def decide(viewer: ViewerHere, services: ServicesHere, review_id: str, sai
         edit=said.edit,
     )
     return Decided(decision_id=decision_id)
-
-
-@api_router.get("/leases")
-async def list_leases(
-    viewer: ViewerHere, services: ServicesHere, chosen: Annotated[LeaseFilter, Depends(LeaseFilter)]
-) -> dict[str, Any]:
-    """The ledger, newest first: {counters, leases, total, cursor}."""
-    viewer.require(viewer.sees_leases, "seeing the leases", (Role.AUDITOR, Role.OPERATOR))
-    leases, paging = await services.leases.list(chosen)
-    return {
-        "counters": plain(await services.leases.counters()),
-        "leases": plain(leases),
-        "total": paging.total,
-        "cursor": paging.cursor,
-    }
-
-
-@api_router.get("/leases/{lease_id}")
-async def show_lease(viewer: ViewerHere, services: ServicesHere, lease_id: str) -> dict[str, Any]:
-    """One lease."""
-    viewer.require(viewer.sees_leases, "seeing the leases", (Role.AUDITOR, Role.OPERATOR))
-    shown: dict[str, Any] = plain(await services.leases.lease(lease_id))
-    return shown

@@ -5,13 +5,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from overseen.api.accounts import Accounts
-from overseen.api.reading import EvidenceReader, LeaseReader, RunReader, TaskReader
+from overseen.api.reading import EvidenceReader, LeaseReader, RunReader, SecurityReader, TaskReader
+from overseen.api.security_desk import SecurityDesk, VaultAccess
 from overseen.blocking import run_blocking
 from overseen.engine.intake import IntakeQueue, TaskIntake
 from overseen.engine.queue import PostgresCommandQueue
 from overseen.journal import Journal
 from overseen.reviews import ReviewDesk
-from overseen.settings import Settings
+from overseen.settings import Settings, VaultSettings
 from overseen.store import BlobStore, Database, PostgresBlobStore, load_blob_key
 
 
@@ -27,12 +28,24 @@ class Services:
     runs: RunReader
     evidence: EvidenceReader
     leases: LeaseReader
+    security: SecurityReader
+    security_desk: SecurityDesk
     reviews: ReviewDesk
     intake: TaskIntake
 
 
-def make_services(*, database: Database, blobs: BlobStore, journal: Journal, queue: IntakeQueue) -> Services:
-    """Wire the readers and desks around the given store and queue."""
+def make_services(
+    *,
+    database: Database,
+    blobs: BlobStore,
+    journal: Journal,
+    queue: IntakeQueue,
+    access: VaultAccess | None = None,
+) -> Services:
+    """Wire the readers and desks around the given store and queue; `access` is what may be known of Vault."""
+    access = access or VaultAccess(vault=VaultSettings(), resources={})
+    leases = LeaseReader(database, access.vault)
+    security = SecurityReader(database, blobs, leases)
     runs = RunReader(database, blobs, journal)
     return Services(
         database=database,
@@ -42,7 +55,9 @@ def make_services(*, database: Database, blobs: BlobStore, journal: Journal, que
         tasks=TaskReader(database, blobs, runs),
         runs=runs,
         evidence=EvidenceReader(database, blobs),
-        leases=LeaseReader(database),
+        leases=leases,
+        security=security,
+        security_desk=SecurityDesk(database=database, journal=journal, blobs=blobs, reader=security, access=access),
         reviews=ReviewDesk(database, blobs, journal, queue),
         intake=TaskIntake(database, blobs, journal, queue),
     )
@@ -55,7 +70,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     queue = PostgresCommandQueue(settings.database)
     try:
         blobs = PostgresBlobStore(database, load_blob_key(settings.keys_folder))
-        yield make_services(database=database, blobs=blobs, journal=Journal(database), queue=queue)
+        access = VaultAccess(vault=settings.vault, resources=settings.database_resources)
+        yield make_services(database=database, blobs=blobs, journal=Journal(database), queue=queue, access=access)
     finally:
         await run_blocking(queue.close)
         await database.close()

@@ -97,19 +97,12 @@ def doctor(
 def _attack(home: Path, as_json: bool) -> None:
     """Run the attack table; exit code 1 when an attack was not held: such a sandbox must not be used."""
     # Deferred: the sandbox brings imports that starting and stopping do not need.
-    from overseen.tools.sandbox import BubblewrapBackend
-    from overseen.tools.sandbox.attacks import AttackResult, run_attacks
+    from overseen.engine.attack_table import attack_machine
 
-    async def run() -> list[AttackResult]:
-        backend = BubblewrapBackend(load_settings(home).sandbox_folder)
-        try:
-            return await run_attacks(backend)
-        finally:
-            await backend.close()
-
-    results = asyncio.run(run())
+    results = asyncio.run(attack_machine(load_settings(home)))
     if as_json:
-        print(json.dumps({"attacks": [asdict(result) for result in results]}, indent=2))
+        rows = [{"name": row.name, "held": row.held, "detail": row.detail} for row in results]
+        print(json.dumps({"attacks": rows}, indent=2))
     else:
         for result in results:
             held = "held" if result.held else "NOT HELD"

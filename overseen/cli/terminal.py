@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
@@ -60,3 +60,12 @@ async def account_id(services: Services, name: str) -> str:
         display_name, roles = local[name]
         return await services.accounts.ensure(name, display_name=display_name, roles=roles)
     return (await services.accounts.viewer(name)).account_id
+
+
+def show_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as their longest value, on stdout; the last one is not padded. How many rows stands below."""
+    widths = [max(len(row[number]) for row in (headers, *rows)) for number in range(len(headers) - 1)]
+    for row in (headers, *rows) if rows else ():
+        padded = [value.ljust(width) for value, width in zip(row[:-1], widths, strict=True)]
+        typer.echo("  ".join([*padded, row[-1]]).rstrip())
+    typer.echo(f"{len(rows)} in all")

@@ -12,10 +12,11 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from overseen.api.routes import api_router
+from overseen.api.security_routes import security_router
 from overseen.api.services import Services
 from overseen.errors import OverseenError
 from overseen.settings import WebSettings
-from overseen.web import blobs, leases, operations, reviews, run, sign_in, tasks
+from overseen.web import blobs, leases, operations, reviews, run, sign_in, stops, tasks
 from overseen.web.limits import AttemptLimit
 from overseen.web.rendering import STATIC_FOLDER, page
 from overseen.web.security import SameOriginOnly, SecureHeaders
@@ -27,6 +28,7 @@ _STATUS = {
     "forbidden": 403,
     "conflict": 409,
     "refused": 409,
+    "too_many_attempts": 429,
     "unavailable": 503,
 }
 
@@ -55,10 +57,15 @@ def make_app(services: AbstractAsyncContextManager[Services], settings: WebSetti
     )
     app.state.secure_cookies = (settings.base_url or "").startswith("https://")
     app.state.sign_in_limit = AttemptLimit(attempts=8, seconds=300)
+    app.state.stop_limit = AttemptLimit(
+        attempts=20, seconds=60, too_many="Too many kill switches in a minute.", not_done="Nothing was changed."
+    )
     app.mount("/static", StaticFiles(directory=STATIC_FOLDER), name="static")
-    for feature in (sign_in, tasks, run, reviews, leases, blobs, operations):
+    # Kill switches before leases: their addresses begin the same.
+    for feature in (sign_in, tasks, run, reviews, stops, leases, blobs, operations):
         app.include_router(feature.router, include_in_schema=False)
     app.include_router(api_router)
+    app.include_router(security_router)
     app.add_exception_handler(SignInNeeded, _to_sign_in)
     app.add_exception_handler(OverseenError, _error)
     app.add_exception_handler(HTTPException, _http_error)

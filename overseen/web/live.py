@@ -58,6 +58,17 @@ async def live_page(journal: Journal, cursor: Mapping[str, int], render: Render)
                 await watcher
 
 
+async def live_numbers(render: Render, *, seconds: float = 2.0) -> AsyncGenerator[ServerSentEvent]:
+    """What `render` returns, looked at every `seconds` and sent when it changed: for numbers over many streams."""
+    shown = ""
+    while True:
+        drawn = await render()
+        if drawn != shown:
+            shown = drawn
+            yield ServerSentEvent(raw_data=drawn)
+        await asyncio.sleep(seconds)
+
+
 async def _first_done(grown: asyncio.Event, watchers: list[asyncio.Task[None]]) -> None:
     """Wait for news; the error of a watcher that ended is raised here rather than lost."""
     waiting = asyncio.create_task(grown.wait())

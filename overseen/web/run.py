@@ -12,7 +12,9 @@ from overseen.api.reading.runs import RunFilter
 from overseen.api.reading.timeline import grouped
 from overseen.api.reading.views import RunView
 from overseen.api.services import Services
+from overseen.domain.outcomes import ENDED
 from overseen.errors import InvalidInput
+from overseen.secrets.stops import Scope
 from overseen.web.live import live_page, parse_position, position
 from overseen.web.plan_graph import plan_graph
 from overseen.web.rendering import page, render
@@ -52,15 +54,18 @@ async def _detail(services: Services, run: RunView) -> dict[str, Any]:
         "groups": grouped(run.timeline, agents),
         "graph": plan_graph(run.steps, run.state),
         "evidence": await services.evidence.evidence(run.run_id, run.facts, run.playbook),
+        "stops": await services.security.stops_of_run(run.run_id),
         "chain": await services.runs.chain(run.run_id),
         "cursor": position({run.run_id: run.last_sequence}),
     }
 
 
 @router.get("/{run_id}")
-async def show_run(request: Request, services: ServicesHere, run: RunHere) -> Response:
+async def show_run(request: Request, viewer: ViewerHere, services: ServicesHere, run: RunHere) -> Response:
     """One run, whole."""
-    return page(request, "runs/detail.html", block="live", **await _detail(services, run))
+    may_stop = viewer.may_stop and run.state not in ENDED
+    reach = await services.security.reach(Scope.RUN, run.run_id) if may_stop else None
+    return page(request, "runs/detail.html", block="live", reach=reach, **await _detail(services, run))
 
 
 @router.get("/{run_id}/events", response_class=EventSourceResponse)

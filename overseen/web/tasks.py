@@ -114,6 +114,7 @@ async def _detail(services: Services, viewer: Viewer, task: TaskView) -> dict[st
         "task": task,
         "run": run,
         "evidence": evidence,
+        "stops": await services.security.stops_of_run(run.run_id) if run else (),
         "cursor": position(cursor),
         "is_mine": task.requester_id == viewer.account_id,
         "error": None,

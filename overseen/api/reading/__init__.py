@@ -3,6 +3,7 @@
 from overseen.api.reading.evidence import EvidenceReader
 from overseen.api.reading.leases import LeaseReader
 from overseen.api.reading.runs import RunReader
+from overseen.api.reading.security import SecurityReader
 from overseen.api.reading.tasks import TaskReader
 
-__all__ = ["EvidenceReader", "LeaseReader", "RunReader", "TaskReader"]
+__all__ = ["EvidenceReader", "LeaseReader", "RunReader", "SecurityReader", "TaskReader"]

@@ -43,6 +43,14 @@ def _prompt(event: Payload) -> str:
     return f", prompt {event['prompt_name']} {str(event.get('prompt_version', ''))[:12]}"
 
 
+def _kill(event: Payload) -> str:
+    ended = counted(event["leases"], "lease")
+    proven = f"proven gone after {_seconds(event['proven_seconds'])}"
+    return f"Kill switch: the {event['scope']} was stopped, {ended} ended, " + (
+        proven if event.get("proven", True) else "not proven gone yet"
+    )
+
+
 def _ruling(event: Payload) -> str:
     amount = f" {event['amount']} {event.get('currency', '')}".rstrip() if event.get("amount") else ""
     return f"Rules say: {event['outcome']}{amount} (rows {', '.join(event['rules'])})"
@@ -80,7 +88,9 @@ _WORDS: dict[str, tuple[str, str, Sentence]] = {
     "LeaseIssued": ("key", "running", lambda e: f"Lease issued: {', '.join(e['grants']) or 'no grants'}"),
     "LeaseClosed": ("key", "done", lambda e: f"Lease proven gone after {_seconds(e['lived_seconds'])}"),
     "LeaseRefused": ("key", "stopped", lambda e: f"Lease refused: {e['message']}"),
-    "KillSwitchPulled": ("stop", "stopped", lambda e: f"Kill switch: {e['scope']} {e['target']}"),
+    "KillSwitchAsked": ("stop", "waits", lambda e: f"Asked to stop {e['scope']}"),
+    "KillSwitchPulled": ("stop", "stopped", _kill),
+    "KillSwitchLifted": ("stop", "ended", lambda e: f"Kill switch lifted: {e['scope']} {e['target']}"),
     "RulingComputed": ("scale", "done", _ruling),
     "Explained": ("text", "ended", lambda e: f"Explanation written by the {e['author']}"),
     "BoundaryDecided": (

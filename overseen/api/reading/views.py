@@ -8,7 +8,7 @@ from typing import Any
 
 from overseen.domain.facts import Fact
 from overseen.domain.findings import Finding
-from overseen.domain.outcomes import BoundaryVerdict, Ruling, RunState
+from overseen.domain.outcomes import ENDED, BoundaryVerdict, Ruling, RunState
 from overseen.domain.plans import Plan
 
 
@@ -156,6 +156,11 @@ class RunView:
     totals: Totals
     last_sequence: int
     leases: tuple[Mapping[str, Any], ...] = field(default=())
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will happen in it."""
+        return self.state in ENDED
 
     def fact(self, name: str) -> Fact | None:
         """The fact of that name, None when the run has none."""

@@ -27,7 +27,10 @@ PAGES = {
     "case seen by an auditor": ("aude", lambda house: f"/reviews/{house.other_review}"),
     "leases": ("aude", lambda _: "/leases"),
     "no leases": ("aude", lambda _: "/leases?state=irrevocable"),
-    "lease": ("aude", lambda house: f"/leases/{house.lease}"),
+    "lease": ("aude", lambda house: f"/leases/{house.payment_lease}"),
+    "findings": ("aude", lambda _: "/leases/findings"),
+    "kill switches": ("aude", lambda _: "/leases/stops"),
+    "kill switch": ("aude", lambda house: f"/leases/stops/{house.stop}"),
     "nothing there": ("rosa", lambda _: "/tasks/task_unknown"),
 }
 

@@ -145,12 +145,3 @@ async def test_a_journal_entry_opens_to_its_prompt_and_stays_open_when_news_arri
     await site.services.journal.append(finding, stream=house.working_run, actor="service:test")
     await expect(page.get_by_text("A note of the test.").first).to_be_attached()
     await expect(entry).to_contain_text("You read insurance claims.")
-
-
-async def test_an_auditor_finds_the_lease_behind_a_call_in_three_clicks(site, house: House) -> None:
-    page = await site.page("aude", f"/runs/{house.waiting_run}")
-    await page.get_by_role("link", name="Leases").last.click()
-    await page.wait_for_url("**/leases?run_id=*")
-    await page.get_by_role("row").filter(has_text="look up policy").get_by_role("link").first.click()
-    await expect(page.get_by_role("heading", name="Its life, to scale")).to_be_visible()
-    await expect(page.get_by_text("v-insurer-read-x7")).to_be_visible()
