@@ -1,7 +1,7 @@
 """Small doubles of what stands around the tool gateway."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -176,6 +176,9 @@ class DoorsOf:
             yield Path(f"/doors/{grant.name}.socket")
         finally:
             self.open -= 1
+
+    def http(self, call: ToolCall, grant: Grant, credential: Any) -> AbstractAsyncContextManager[Path]:
+        return self.database(call, grant, credential)
 
 
 @dataclass

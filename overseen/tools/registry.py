@@ -61,6 +61,12 @@ def load_registry() -> ToolRegistry:
     return ToolRegistry(BUILT_IN, factories=specs_by_entry_point(entry_points(group=ENTRY_POINT_GROUP)))
 
 
+def tool_distributions() -> tuple[str, ...]:
+    """Names of the installed packages that declare tools: sandboxes need their code, and what they require."""
+    points = [point for point in entry_points(group=ENTRY_POINT_GROUP) if point.name.startswith(_PREFIX)]
+    return tuple(sorted({point.dist.name for point in points if point.dist is not None}))
+
+
 def specs_by_entry_point(points: Iterable[EntryPoint]) -> dict[str, Callable[[], ToolSpec]]:
     """How to load each tool among entry points of the group; entry points of other kinds are left out."""
     return {point.name.removeprefix(_PREFIX): _factory(point) for point in points if point.name.startswith(_PREFIX)}

@@ -21,13 +21,16 @@ class Grant:
 
     `name` is also the name of the role and the policy at the credential source, with hyphens (insurer_read:
     role `insurer-read`, policy `grant-insurer-read`). `kind` is database, kv, identity or certificate.
-    `resource` is a name in the settings' resources, or a KV path. `ttl_seconds` is the longest the credential may live.
+    `resource` is a name in the settings' resources for a database, the path below the mount for kv, the common name for
+    a certificate. `opens` is, for every kind but database, the HTTP server among the settings' resources that the
+    credential is for; without it there is no way to use it. `ttl_seconds` is the longest the credential may live.
     """
 
     name: str
     kind: str
     resource: str
     ttl_seconds: int = 60
+    opens: str = ""
 
     @property
     def role(self) -> str:

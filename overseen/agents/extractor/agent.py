@@ -8,23 +8,41 @@ from datetime import date
 from overseen.agents.agent import CallTools, Conclude, Move, Situation
 from overseen.agents.documents import Document, Reading, message_document
 from overseen.agents.extractor.amounts import find_amounts
+from overseen.agents.extractor.bill_lines import ItemisedBill, itemised, plan_sums
 from overseen.agents.extractor.bills import BillTotal, find_total, stated_parts
 from overseen.agents.extractor.candidates import Candidate, chosen
 from overseen.agents.extractor.cues import bill_kind
 from overseen.agents.extractor.dates import written_on
-from overseen.agents.extractor.facts import Bill, LetterFacts, bill_facts, currency_fact, money_text, spans_of
-from overseen.agents.extractor.questions import TEXT_LENGTH, LetterQuestions, bill_schema, letter_questions
+from overseen.agents.extractor.facts import (
+    Bill,
+    LetterFacts,
+    bill_facts,
+    currency_fact,
+    foreign_story,
+    money_text,
+    spans_of,
+)
+from overseen.agents.extractor.questions import (
+    TEXT_LENGTH,
+    LetterQuestions,
+    bill_schema,
+    letter_questions,
+    translation_schema,
+)
 from overseen.agents.extractor.reading_plan import ReadingPlan, plan_reading
 from overseen.agents.facts import FactMaker
 from overseen.domain.facts import Fact, Source, Trust
 from overseen.domain.findings import Finding, Verdict
+from overseen.errors import OverseenError
 from overseen.guardrails.check import Guardrails, Subject
 from overseen.models.confidence import value_confidence
 from overseen.models.types import ModelAnswer, ModelPort, ModelRequest
 from overseen.prompts import PromptLibrary, UntrustedText
 from overseen.store import BlobStore
 
+_READ_LETTER = "extractor/read_letter"
 _LETTER_TOKENS = 220
+_STORY_TOKENS = 200
 _BILL_TOKENS = 60
 _DISAGREED = 0.5
 _PROVEN = 0.99
@@ -40,7 +58,7 @@ class Extractor:
     """Reads every document, asks the model one question sheet for the letters and one for each bill."""
 
     name = "extractor"
-    tools = frozenset({"read_document"})
+    tools = frozenset({"read_document", "compute"})
     needs: frozenset[str] = frozenset()
     produces = frozenset(
         {
@@ -69,16 +87,19 @@ class Extractor:
         self._guardrails = guardrails
 
     async def think(self, situation: Situation) -> Move:
-        """Ask for unread files; once all are read, conclude."""
+        """Ask for unread files; once all are read, have the lines of bills added up; then conclude."""
         plan = plan_reading(situation, self.name)
         if plan.missing:
             return CallTools(calls=plan.missing)
         documents = await self._documents(situation, plan.readings)
         bills = [(document, kind) for document in documents if (kind := _bill_kind(document))]
         letters = [document for document in documents if not any(document is bill for bill, _ in bills)]
+        sums = plan_sums(situation, self.name, _itemised(situation, bills), after=len(plan.readings))
+        if sums.missing:
+            return CallTools(calls=sums.missing)
         maker = FactMaker(situation)
         facts: list[Fact] = []
-        findings = [*_reading_findings(plan), *await self._instructions(documents)]
+        findings = [*_reading_findings(plan), *await self._instructions(documents), *sums.findings()]
         understood = [
             await self._understand_bill(situation, document, kind, ordinal)
             for ordinal, (document, kind) in enumerate(bills[:_MOST_BILLS])
@@ -89,8 +110,16 @@ class Extractor:
             written = _writing_days(letters, documents, situation)
             asked = letter_questions(letters, written, situation.currency, _day_first(situation))
             answer = await self._ask_letters(situation, asked)
-            sums = [bill for bill, _ in understood]
-            read = LetterFacts(maker, asked, answer, bills=sums, language=situation.language)
+            totals = [bill for bill, _ in understood]
+            read = LetterFacts(
+                maker,
+                asked,
+                answer,
+                bills=totals,
+                language=situation.language,
+                question=self._prompts.get(_READ_LETTER).source,
+                translation=await self._translate(situation, letters),
+            )
             claimed = read.claimed()
             facts += read.all()
         facts += bill_facts(maker, [bill for bill, _ in understood])
@@ -117,7 +146,7 @@ class Extractor:
         return found
 
     async def _ask_letters(self, situation: Situation, asked: LetterQuestions) -> ModelAnswer:
-        prompt = self._prompts.get("extractor/read_letter")
+        prompt = self._prompts.get(_READ_LETTER)
         texts = [_shown(document) for document in asked.documents]
         return await self._models.complete(
             ModelRequest(
@@ -133,6 +162,33 @@ class Extractor:
                 logprobs=True,
             )
         )
+
+    async def _translate(self, situation: Situation, letters: Sequence[Document]) -> str | None:
+        """A story told in another language, in English: the policy wording is searched with it. None if that fails."""
+        main = max(letters, key=lambda document: len(document.text))
+        told = foreign_story(main, situation.language)
+        if not told:
+            return None
+        prompt = self._prompts.get("extractor/translate_story")
+        try:
+            answer = await self._models.complete(
+                ModelRequest(
+                    run_id=situation.run_id,
+                    step_id=situation.step.step_id,
+                    agent=self.name,
+                    purpose="translate_story",
+                    messages=prompt.messages({}, [UntrustedText(label=main.name, text=told)]),
+                    schema=translation_schema(),
+                    max_tokens=_STORY_TOKENS,
+                    region=situation.region,
+                    prompt=prompt.reference,
+                )
+            )
+        except OverseenError as error:
+            if error.retryable:
+                raise
+            return None
+        return " ".join(str((answer.data or {}).get("english") or "").split()) or None
 
     async def _understand_bill(
         self, situation: Situation, document: Document, kind: str, ordinal: int
@@ -231,6 +287,15 @@ class Extractor:
             content = json.dumps({"policy_numbers": policies, "claim_kind": kind})
             found.append(await self._guardrails.inspect("ids_consistent", Subject(name="claim:policy", text=content)))
         return found
+
+
+def _itemised(situation: Situation, bills: Sequence[tuple[Document, str]]) -> list[ItemisedBill]:
+    """The bills whose lines can be added up."""
+    found = [
+        itemised(document, tuple(find_amounts(document, situation.currency, bare=True)))
+        for document, _ in bills[:_MOST_BILLS]
+    ]
+    return [bill for bill in found if bill is not None]
 
 
 def _shows_no_paper(document: Document) -> bool:

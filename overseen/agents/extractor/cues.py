@@ -79,7 +79,7 @@ _LETTER_SIGNS = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"[^\s].*?(?:[.!?](?=\s)|\n\s*\n|\Z)", re.DOTALL)
-_ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|No|no|approx|e\.g|i\.e|St|Prof|ca|Nr|z\.B)\.$")
+_ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|No|no|approx|e\.g|i\.e|St|Prof|ca|Nr|z\.B|\d{1,2})\.$")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,12 +24,17 @@ from overseen.models.confidence import value_confidence
 from overseen.models.types import ModelAnswer
 
 _KIND_BY_PREFIX = {"CAR": "car", "HOM": "home", "TRV": "travel"}
+_OVERRULES_NUMBER = 0.95
+"""How likely a model must have found a kind of claim that is not the policy's, to be followed: people hardly ever claim
+under a policy of another kind, and small models often err."""
 _UNDISPUTED = 0.99
 """Confidence of a value that is the only one of its shape, or that two ways of looking agree on."""
 _AGREED = 0.95
 """Confidence of a value that the model chose and code would have chosen too, for reasons of its own."""
 _DISAGREED = 0.5
 """Confidence of a value on which model and code do not agree: below every sensible threshold."""
+_TRANSLATED = 0.7
+"""Confidence of a story a small model has translated: good enough to search with, not to decide by."""
 _STORY_LENGTH = 500
 _UNMEASURED = 0.7
 """Confidence of a chosen value where the route tells no probabilities."""
@@ -56,6 +61,8 @@ class LetterFacts:
         *,
         bills: Sequence[Bill],
         language: str,
+        question: str,
+        translation: str | None = None,
     ) -> None:
         self._maker = maker
         self._questions = questions
@@ -63,6 +70,8 @@ class LetterFacts:
         self._data: Mapping[str, Any] = answer.data if isinstance(answer.data, Mapping) else {}
         self._bills = bills
         self._usual = language
+        self._question = question
+        self._translation = translation
         self._main = max(questions.documents, key=lambda document: len(document.text))
 
     def all(self) -> list[Fact]:
@@ -107,9 +116,12 @@ class LetterFacts:
         policy = self._only_policy()
         if policy is None:
             return self._maker.read("claim_kind", kind, self._main, None, sure)
-        agrees = _KIND_BY_PREFIX.get(str(policy.value)[:3]) == kind
+        by_number = _KIND_BY_PREFIX.get(str(policy.value)[:3], kind)
         # The number says which kind of policy it is; that both say the same makes the kind certain.
-        return self._maker.read("claim_kind", kind, policy.document, policy.span, _UNDISPUTED if agrees else _DISAGREED)
+        agrees = by_number == kind
+        believed = kind if agrees or sure >= _OVERRULES_NUMBER else by_number
+        confidence = _UNDISPUTED if agrees else _DISAGREED
+        return self._maker.read("claim_kind", believed, policy.document, policy.span, confidence)
 
     def _date(self) -> Fact | None:
         """The day the model chose; surer where the other days of the text can be told to mean something else."""
@@ -132,9 +144,10 @@ class LetterFacts:
         return self._maker.read("claimed_amount", item.value, item.document, item.span, sure)
 
     def _story(self) -> Fact | None:
-        """What the claimant tells, in their own sentences; in another language the model's English summary instead."""
-        language = detect_language(self._main.text, self._usual).code
-        text = story(self._main, _STORY_LENGTH) if language == self._usual else ""
+        """What the claimant tells, in their own sentences, or in the model's translation of them."""
+        if self._translation:
+            return self._maker.read("incident_story", self._translation, self._main, None, _TRANSLATED)
+        text = own_story(self._main, self._usual)
         if not text:
             return None
         return self._maker.read("incident_story", text, self._main, None, _UNDISPUTED)
@@ -146,7 +159,8 @@ class LetterFacts:
     def _summary(self) -> Fact | None:
         """The model's own words; the sentence that shares most of them is shown as where they come from."""
         text = " ".join(str(self._data.get("what_happened") or "").split())
-        if not text:
+        if not text or text.lower() in self._question.lower():
+            # Where the papers tell nothing, small models give the question back.
             return None
         document, span = nearest_sentence(self._questions.documents, text) or (self._main, None)
         return self._maker.read("incident_summary", text, document, span, self._sure("what_happened"))
@@ -185,6 +199,16 @@ class LetterFacts:
     def _language(self) -> Fact:
         language = detect_language(self._main.text, self._usual)
         return self._maker.read("language", language.code, self._main, None, language.certainty)
+
+
+def own_story(document: Document, usual: str) -> str:
+    """The claimant's own sentences about what happened, if they are in the usual language; empty otherwise."""
+    return story(document, _STORY_LENGTH) if detect_language(document.text, usual).code == usual else ""
+
+
+def foreign_story(document: Document, usual: str) -> str:
+    """The same if they are in another language."""
+    return "" if detect_language(document.text, usual).code == usual else story(document, _STORY_LENGTH)
 
 
 def bill_facts(maker: FactMaker, bills: Sequence[Bill]) -> list[Fact]:

@@ -16,6 +16,7 @@ NONE = "none"
 TEXT_LENGTH = 6000
 """Characters of a document that are looked at and shown; what stands behind them is not part of a claim's letter."""
 _SUMMARY_LENGTH = 140
+_TRANSLATION_LENGTH = 500
 _MOST_CLAIMS = 4
 _MOST_CHOICES = 12
 
@@ -81,6 +82,11 @@ def letter_questions(
 def bill_schema(amounts: Sequence[Candidate]) -> dict[str, Any]:
     """JSON schema of the answer about an estimate, invoice or receipt."""
     return _object({"total_to_pay": _choice(amounts)})
+
+
+def translation_schema() -> dict[str, Any]:
+    """JSON schema of a story in English."""
+    return _object({"english": {"type": "string", "minLength": 10, "maxLength": _TRANSLATION_LENGTH}})
 
 
 def _tellable(dates: Sequence[Candidate]) -> tuple[Candidate, ...]:

@@ -161,6 +161,9 @@ DOCUMENT_TOOLS = (
             threads=64,
             scratch_bytes=96 * _MIB,
             output_bytes=64 * _MIB,
+            # One waits with what most documents need, in some 30 MB; the reader of scans would take as much again.
+            warm_imports=("pypdfium2", "PIL.Image", "numpy"),
+            prewarmed=1,
         ),
         entry="overseen.tools.builtin.read_document:run",
         file_arguments=("file",),
@@ -178,6 +181,8 @@ DOCUMENT_TOOLS = (
             threads=32,
             scratch_bytes=64 * _MIB,
             output_bytes=16 * _MIB,
+            warm_imports=("PIL.Image", "numpy", "imagehash"),
+            prewarmed=1,
         ),
         entry="overseen.tools.builtin.inspect_image:run",
         file_arguments=("file",),

@@ -2,14 +2,14 @@
 
 The sandbox sends `{"sql", "params"}` as a line of JSON and gets `{"columns", "rows"}` or
 `{"error": {"code", "message"}}` back. What may be read or written is decided by the role's rights in the database, how
-much by the limits here. Nothing is logged: statements carry personal data, and the password belongs to the lease.
+much by the limits here. Only counts are recorded: statements carry personal data, the password belongs to the lease.
 """
 
 import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -25,6 +25,8 @@ from overseen.tools.doors.listening import private_socket
 
 _CONNECT_SECONDS = 5
 _CANCEL_SECONDS = 2.0
+_MOST_CONNECTIONS = 16
+"""At once from one sandbox; each holds a descriptor of this process."""
 
 
 class _Password(Protocol):
@@ -69,6 +71,20 @@ class DoorLimits:
     rows: int = 1000
     answer_bytes: int = 4 << 20
     request_bytes: int = 256 << 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseUse:
+    """What one call asked of a database: statements sent, how many of them failed or were refused, rows and bytes it
+    was given."""
+
+    statements: int
+    failed: int
+    rows: int
+    answer_bytes: int
+
+
+Recorder = Callable[[DatabaseUse], Awaitable[None]]
 
 
 class DoorUnavailable(Unavailable):
@@ -122,12 +138,22 @@ class _Conversation:
     def __init__(self, connection: psycopg.AsyncConnection[Any], limits: DoorLimits) -> None:
         self._connection = connection
         self._limits = limits
-        self._statements_left = limits.statements
         self._turn = asyncio.Lock()
+        self._statements = self._failed = self._rows = self._answer_bytes = 0
         self.tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def use(self) -> DatabaseUse:
+        """What was asked so far."""
+        return DatabaseUse(
+            statements=self._statements, failed=self._failed, rows=self._rows, answer_bytes=self._answer_bytes
+        )
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection from the sandbox until either side closes it."""
+        if len(self.tasks) >= _MOST_CONNECTIONS:
+            writer.close()
+            return
         task = asyncio.current_task()
         if task is not None:
             self.tasks.add(task)
@@ -148,16 +174,21 @@ class _Conversation:
             async with self._turn:
                 answer = await self._answer(*_parse(line))
         except ValueError:
+            self._failed += 1
             answer, goes_on = {"error": {"code": "too_large", "message": "The statement is too large."}}, False
         except _Refused as refused:
+            self._failed += 1
             answer, goes_on = refused.answer, not refused.ends
-        writer.write(json.dumps(answer).encode() + b"\n")
+        sent = json.dumps(answer).encode() + b"\n"
+        self._rows += len(answer.get("rows", ()))
+        self._answer_bytes += len(sent)
+        writer.write(sent)
         await writer.drain()
         return goes_on
 
     async def _answer(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:
-        self._statements_left -= 1
-        if self._statements_left < 0:
+        self._statements += 1
+        if self._statements > self._limits.statements:
             raise _Refused("too_many_statements", f"A call may send {self._limits.statements} statements.", ends=True)
         try:
             async with asyncio.timeout(self._limits.statement_seconds):
@@ -225,11 +256,15 @@ async def _connect(name: str, login: DatabaseLogin) -> psycopg.AsyncConnection[A
 
 @asynccontextmanager
 async def open_database_door(
-    folder: Path, name: str, login: DatabaseLogin, limits: DoorLimits | None = None
+    folder: Path,
+    name: str,
+    login: DatabaseLogin,
+    limits: DoorLimits | None = None,
+    record: Recorder | None = None,
 ) -> AsyncGenerator[Path]:
     """A unix socket below `folder` behind which the database answers as `login`; closed, with its session, at the end.
 
-    Raises DoorUnavailable when the database cannot be entered.
+    `record` is told what was asked once it is closed. Raises DoorUnavailable when the database cannot be entered.
     """
     limits = limits or DoorLimits()
     connection = await _connect(name, login)
@@ -249,3 +284,5 @@ async def open_database_door(
                     await asyncio.wait(conversation.tasks, timeout=_CANCEL_SECONDS)
     finally:
         await connection.close()
+        if record is not None:
+            await record(conversation.use)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,26 @@ from pydantic import ValidationError
 from overseen.domain.calls import CallResult, Effect, ToolCall
 from overseen.domain.canonical import canonical_json, plain
 from overseen.domain.content_kinds import media_type_of_name
-from overseen.errors import Misconfigured
 from overseen.store import BlobStore
 from overseen.tools.errors import EffectKnown, ToolFailed, ToolRefused
 from overseen.tools.gateway.ports import Doors, Lease
 from overseen.tools.gateway.progress import present_progress, timed
 from overseen.tools.sandbox.port import (
+    Capability,
     CapabilityMissing,
+    InvalidJob,
     SandboxBackend,
     SandboxJob,
     SandboxLimitExceeded,
+    SandboxNotTrusted,
+    SandboxProfile,
     SandboxResult,
     ToolCrashed,
+    UnknownBackend,
 )
 from overseen.tools.types import Grant, ToolSpec
+
+_EGRESS_NEEDS = frozenset({Capability.EGRESS_ALLOW_LIST, Capability.CREDENTIAL_INJECTION})
 
 
 class SandboxedExecution:
@@ -44,11 +51,12 @@ class SandboxedExecution:
                 doors = await self._open_doors(stack, call, spec.grants, lease)
             job = SandboxJob(
                 call_id=call.call_id,
+                run_id=call.run_id,
                 entry=spec.entry,
                 request=_request(call, spec),
                 files=files,
                 doors=doors,
-                profile=spec.profile,
+                profile=_profile(spec),
             )
             result = await self._run(job, spec)
         value = _checked(spec, result.value)
@@ -66,13 +74,8 @@ class SandboxedExecution:
             # Doors lie where the backend can show them to a sandbox; it makes that place when it gets ready.
             await self._backend.capabilities()
         for grant in grants:
-            if grant.kind != "database":
-                raise Misconfigured(
-                    f"{call.tool} asks for a grant of kind {grant.kind}, for which there is no door.",
-                    not_done="The tool was not called.",
-                    next_step="Use a grant of kind database.",
-                )
-            opened = self._doors.database(call, grant, lease.credential(grant.name))
+            open_door = self._doors.database if grant.kind == "database" else self._doors.http
+            opened = open_door(call, grant, lease.credential(grant.name))
             doors[grant.name] = await stack.enter_async_context(opened)
         return doors
 
@@ -81,9 +84,12 @@ class SandboxedExecution:
         with timed("sandbox"):
             try:
                 return await self._backend.run(job)
-            except CapabilityMissing as error:
+            except (CapabilityMissing, UnknownBackend) as error:
                 present_progress().tool_started = False
                 raise ToolRefused(error.message, rule="capability", next_step=error.next_step) from error
+            except (SandboxNotTrusted, InvalidJob):
+                present_progress().tool_started = False
+                raise
             except ToolCrashed as error:
                 # What the tool said may quote content, so it stays in the context, which is never journalled.
                 reason = f"could not answer ({error.tool_code})" if error.tool_code else "failed"
@@ -105,6 +111,13 @@ class SandboxedExecution:
                     limit=error.limit,
                     log_tail=error.log_tail,
                 ) from error
+
+
+def _profile(spec: ToolSpec) -> SandboxProfile:
+    """The tool's profile; what goes out to a server needs a sandbox that lets nothing else out, and no secret in."""
+    if all(grant.kind == "database" for grant in spec.grants):
+        return spec.profile
+    return replace(spec.profile, needs=spec.profile.needs | _EGRESS_NEEDS)
 
 
 def _effect_known(spec: ToolSpec) -> EffectKnown:

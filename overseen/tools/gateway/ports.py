@@ -56,7 +56,7 @@ class Lease(Protocol):
         ...
 
     def credential(self, grant_name: str) -> Any:
-        """What opens the door of that grant (for databases: username, password, host, port, database)."""
+        """What opens the door of that grant: a login, fields of a secret, a signed token or a certificate."""
         ...
 
 
@@ -80,6 +80,13 @@ class Doors(Protocol):
 
     def database(self, call: ToolCall, grant: Grant, credential: Any) -> AbstractAsyncContextManager[Path]:
         """A unix socket that leads to one database with the leased credential, closed at the end of the block."""
+        ...
+
+    def http(self, call: ToolCall, grant: Grant, credential: Any) -> AbstractAsyncContextManager[Path]:
+        """A unix socket behind which the server that the grant opens is asked, with the leased credential added.
+
+        Entering raises ToolRefused when the tool may not go there.
+        """
         ...
 
 

@@ -7,6 +7,7 @@ Standard library only, and no more of it than every call needs: each import here
     def run(arguments: dict, context: ToolContext) -> dict:
         letter = context.file("letter.pdf")
         rows = context.database("insurer_read").query("select status from policies where policy_number = %s", ["CAR-1"])
+        quote = context.http("kv_garages").request("GET", "/v1/quotes", query={"plate": "AB12 CDE"}).json()
         context.write_file("page-1.png", picture)
         return {"status": rows[0]["status"]}
 """
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _NAME_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
 _LONGEST_NAME = 128
 _DOOR_SECONDS = 60.0
+_DOOR_SAYS = "overseen-door"
 
 
 def _is_name(name: str) -> bool:
@@ -81,6 +83,80 @@ class DatabaseDoor:
             raise DoorError(str(answer["error"].get("code", "failed")), str(answer["error"].get("message", "")))
         columns = answer["columns"]
         return [dict(zip(columns, row, strict=True)) for row in answer["rows"]]
+
+
+class HttpAnswer:
+    """What a server answered: `status`, `headers` by lower-case name, `body`. Redirects are answers like others."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    def json(self) -> Any:
+        """The body as JSON. Raises ValueError when it is none."""
+        return json.loads(self.body)
+
+
+class HttpDoor:
+    """Requests to one server over the door's socket. The credential is on the other side; it is never sent here."""
+
+    def __init__(self, name: str, path: str) -> None:
+        self._name = name
+        self._path = path
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+        body: bytes = b"",
+    ) -> HttpAnswer:
+        """Ask the server; any status is an answer. `path` is the path alone; `json` is sent instead of `body`.
+
+        Raises DoorError for what the door refuses or cannot do: `code` is its word for it (request_not_allowed,
+        too_many_requests, server_unreachable, too_slow ...).
+        """
+        from http.client import HTTPException
+        from urllib.parse import quote, urlencode
+
+        named = dict(headers or {})
+        if json is not None:
+            body = _as_json(json)
+            named.setdefault("Content-Type", "application/json")
+        target = f"{path}?{urlencode(query, quote_via=quote)}" if query else path
+        try:
+            return self._ask(method, target, named, body)
+        except (OSError, HTTPException, ValueError) as error:
+            raise DoorError("closed", f"The door did not answer ({type(error).__name__}).") from None
+
+    def _ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+        import socket
+        from http.client import HTTPConnection
+
+        connection = HTTPConnection(self._name, timeout=_DOOR_SECONDS)
+        connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.sock.settimeout(_DOOR_SECONDS)
+            connection.sock.connect(self._path)
+            connection.request(method, target, body=body or None, headers=dict(headers))
+            answer = connection.getresponse()
+            content = answer.read()
+        finally:
+            connection.close()
+        found = {name.lower(): value for name, value in answer.getheaders()}
+        if reason := found.get(_DOOR_SAYS):
+            raise DoorError(reason, f"The door refused or could not do it ({answer.status}).")
+        return HttpAnswer(answer.status, found, content)
+
+
+def _as_json(value: Any) -> bytes:
+    return json.dumps(value).encode()
 
 
 class ToolContext:
@@ -153,3 +229,7 @@ class ToolContext:
         if name not in self._databases:
             self._databases[name] = DatabaseDoor(self.door_path(name))
         return self._databases[name]
+
+    def http(self, name: str) -> HttpDoor:
+        """The HTTP server behind door `name`, which is the grant's name. Raises ToolError("no_door")."""
+        return HttpDoor(name, self.door_path(name))

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import pytest_asyncio
@@ -15,13 +15,16 @@ from overseen.journal import Journal
 from overseen.secrets.broker import LeaseBroker
 from overseen.secrets.connect import broker_vault
 from overseen.secrets.credentials import VaultCredentials
+from overseen.settings import HttpResourceSettings
 from overseen.store import Database, PostgresBlobStore
 from overseen.store.tables import Authorization
 from overseen.tools.doors import CallDoors
 from overseen.tools.gateway import GatewayParts, build_gateway
 from overseen.tools.registry import ToolRegistry, load_registry
 from overseen.tools.sandbox.bubblewrap import BubblewrapBackend
-from overseen.tools.sandbox.port import SandboxJob
+from overseen.tools.sandbox.monty import MontyBackend
+from overseen.tools.sandbox.port import SandboxBackend, SandboxJob
+from overseen.tools.sandbox.selection import SelectingBackend
 from overseen.tools.types import ToolPort
 from tests.stack_fixtures import Insurer, RunningOpenBao
 from tests.tool_doubles import Plan, Rules, Switch
@@ -47,6 +50,14 @@ class Ran:
     value: dict[str, Any]
     files: Mapping[str, bytes]
     wall_seconds: float
+
+
+@pytest_asyncio.fixture(scope="session")
+async def monty() -> AsyncIterator[MontyBackend]:
+    """For pure computation."""
+    backend = MontyBackend(concurrency=2)
+    yield backend
+    await backend.close()
 
 
 RunTool = Callable[[str, bytes], Awaitable[Ran]]
@@ -77,6 +88,7 @@ class House:
     journal: Journal
     blobs: PostgresBlobStore
     insurer: Insurer
+    registry: ToolRegistry
     run_id: str = field(default_factory=lambda: new_id("run"))
 
     def call(self, tool: str, arguments: Mapping[str, Any], **changes: Any) -> ToolCall:
@@ -87,7 +99,7 @@ class House:
         """The call with leave for it, if the tool needs any."""
         authorization_id = new_id("aut")
         made = self.call(tool, arguments, authorization_id=authorization_id, **changes)
-        if REGISTRY.get(tool).effect is not Effect.READ:
+        if self.registry.get(tool).effect is not Effect.READ:
             async with self.database.transaction() as session:
                 session.add(
                     Authorization(
@@ -104,32 +116,71 @@ class House:
         return await self.port.call(await self.authorized(tool, arguments, **changes))
 
 
+class MakeHouse(Protocol):
+    def __call__(
+        self,
+        registry: ToolRegistry = ...,
+        *,
+        servers: Mapping[str, HttpResourceSettings] | None = None,
+        sandbox: SandboxBackend | None = None,
+    ) -> House: ...
+
+
 @pytest_asyncio.fixture
-async def house(
-    database: Database, insurer: Insurer, openbao_server: RunningOpenBao, tool_sandbox: BubblewrapBackend
-) -> AsyncIterator[House]:
-    """The gateway as a worker has it, with every tool allowed."""
-    journal, blobs = Journal(database), PostgresBlobStore(database, b"k" * 32)
+async def make_house(
+    database: Database,
+    insurer: Insurer,
+    openbao_server: RunningOpenBao,
+    tool_sandbox: BubblewrapBackend,
+    monty: MontyBackend,
+) -> AsyncIterator[MakeHouse]:
+    """The gateway as a worker has it, with every tool of a registry allowed, and HTTP servers that tools may reach."""
     vault = broker_vault(openbao_server.settings)
-    broker = LeaseBroker(
-        database=database,
-        journal=journal,
-        vault=vault,
-        source=VaultCredentials(vault, {"insurer": insurer.resource}),
-        worker_id="worker-1",
+    backend = SelectingBackend(
+        tool_sandbox.doors_folder.parent,
+        default="bubblewrap",
+        makers={"bubblewrap": lambda: tool_sandbox, "monty": lambda: monty},
     )
-    registry: ToolRegistry = load_registry()
-    parts = GatewayParts(
-        database=database,
-        journal=journal,
-        blobs=blobs,
-        registry=registry,
-        rules=Rules(tools=registry.names),
-        plan_lock=Plan(),
-        stop_switch=Switch(),
-        broker=broker,
-        backend=tool_sandbox,
-        doors=CallDoors(tool_sandbox.doors_folder),
-    )
-    yield House(port=build_gateway(parts), database=database, journal=journal, blobs=blobs, insurer=insurer)
+
+    def make(
+        registry: ToolRegistry = REGISTRY,
+        *,
+        servers: Mapping[str, HttpResourceSettings] | None = None,
+        sandbox: SandboxBackend | None = None,
+    ) -> House:
+        journal, blobs = Journal(database), PostgresBlobStore(database, b"k" * 32)
+        parts = GatewayParts(
+            database=database,
+            journal=journal,
+            blobs=blobs,
+            registry=registry,
+            rules=Rules(tools=registry.names),
+            plan_lock=Plan(),
+            stop_switch=Switch(),
+            broker=LeaseBroker(
+                database=database,
+                journal=journal,
+                vault=vault,
+                source=VaultCredentials(vault, {"insurer": insurer.resource}),
+                worker_id="worker-1",
+            ),
+            backend=sandbox or backend,
+            doors=CallDoors(backend.doors_folder, journal=journal, servers=servers),
+        )
+        return House(
+            port=build_gateway(parts),
+            database=database,
+            journal=journal,
+            blobs=blobs,
+            insurer=insurer,
+            registry=registry,
+        )
+
+    yield make
     await vault.close()
+
+
+@pytest.fixture
+def house(make_house: MakeHouse) -> House:
+    """With the built-in tools, and no server."""
+    return make_house()

@@ -11,6 +11,8 @@ from overseen.domain.canonical import digest_bytes
 from overseen.domain.facts import Fact, Source, Trust
 from overseen.domain.plans import Step
 from overseen.errors import NotFound
+from overseen.tools.sandbox.context import ToolContext
+from overseen.tools.sandbox.script import answer
 
 LETTER = """Priya Raman
 14 Alder Close, Reading
@@ -123,6 +125,10 @@ class MemoryTools:
 
     def call(self, call: ToolCall) -> CallResult:
         self.made.append(call)
+        if call.tool == "compute" and "compute" not in self.answers:
+            # The agent's own script, as the tool would run it.
+            context = ToolContext(inputs="", doors="", output_bytes=0)
+            return CallResult(call_id=call.call_id, tool=call.tool, value=answer(dict(call.arguments), context))
         if call.files:
             blob = call.files[0].blob
             value = self.files[blob][call.tool]

@@ -9,6 +9,7 @@ from overseen.agents.agent import CallTools
 from overseen.agents.extractor.agent import Extractor
 from overseen.domain.facts import Trust
 from overseen.guardrails import standard_suite
+from overseen.models.errors import AnswerCut
 from overseen.models.types import ModelRequest
 from overseen.prompts import PromptLibrary
 from overseen.testing import ScriptedModel
@@ -259,7 +260,7 @@ async def test_files_inside_a_mail_are_read_in_a_second_round() -> None:
     )
     agent = extractor(plain_model())
     found = await conclude(agent, situation(agent, attachments=(mail,)), tools)
-    assert [call.ordinal for call in tools.made] == [0, 1]
+    assert [call.ordinal for call in tools.made] == [0, 1, 2]
     assert values(found)["estimate_total"] == Decimal("742.80")
 
 
@@ -272,7 +273,7 @@ async def test_photos_are_read_only_when_no_bill_was_found() -> None:
     assert values(found)["photographed_papers"] == photo.blob
     tools.made.clear()
     await conclude(agent, situation(agent, attachments=(LETTER_FILE, BILL_FILE, photo)), tools)
-    assert photo.blob not in [call.files[0].blob for call in tools.made]
+    assert photo.blob not in [file.blob for call in tools.made for file in call.files]
 
 
 async def test_a_file_that_cannot_be_read_is_flagged_and_the_rest_goes_on() -> None:
@@ -298,3 +299,54 @@ async def test_a_claim_without_any_text_gives_only_what_is_certain() -> None:
     agent = extractor(ScriptedModel({}))
     found = await conclude(agent, situation(agent), MemoryTools({}))
     assert values(found) == {"supporting_document": False, "currency": "GBP"}
+
+
+async def test_a_kind_the_policy_number_contradicts_is_not_believed_of_an_unsure_model() -> None:
+    agent = extractor(plain_model(0.6, claim_kind="travel"))
+    found = await conclude(agent, situation(agent, attachments=(LETTER_FILE, BILL_FILE)), MemoryTools({}, FILES))
+    fact = next(fact for fact in found.facts if fact.name == "claim_kind")
+    assert (fact.value, fact.confidence) == ("car", 0.5)
+
+
+async def test_a_kind_the_policy_number_contradicts_is_believed_of_a_sure_model() -> None:
+    agent = extractor(plain_model(0.99, claim_kind="travel"))
+    found = await conclude(agent, situation(agent, attachments=(LETTER_FILE, BILL_FILE)), MemoryTools({}, FILES))
+    fact = next(fact for fact in found.facts if fact.name == "claim_kind")
+    assert (fact.value, fact.confidence) == ("travel", 0.5)
+
+
+async def test_a_question_given_back_is_no_summary() -> None:
+    echo = "one short English sentence: what was damaged or lost, and how it came about"
+    agent = extractor(plain_model(what_happened=echo))
+    found = await conclude(agent, situation(agent, attachments=(LETTER_FILE, BILL_FILE)), MemoryTools({}, FILES))
+    assert "incident_summary" not in values(found)
+
+
+GERMAN = """Sehr geehrte Damen und Herren,
+
+am Freitag ist in unserer Küche der Schlauch der Spülmaschine geplatzt, und das Wasser lief in den Flur.
+Der Boden im Flur ist auf etwa acht Quadratmetern aufgequollen und muss ersetzt werden.
+
+Mit freundlichen Grüßen
+"""
+
+
+async def test_a_story_in_another_language_is_told_in_english() -> None:
+    told = "A hose of the dishwasher burst in our kitchen and the water ran into the hall."
+    model = ScriptedModel({"read_letter": letter_answer, "translate_story": [{"english": told}]})
+    agent = extractor(model)
+    tools = MemoryTools({}, {LETTER_FILE.blob: {"read_document": read_result(GERMAN)}})
+    found = await conclude(agent, situation(agent, attachments=(LETTER_FILE,)), tools)
+    fact = next(fact for fact in found.facts if fact.name == "incident_story")
+    assert (fact.value, fact.confidence) == (told, 0.7)
+    asked = next(request for request in model.requests if request.purpose == "translate_story")
+    assert any("Spülmaschine" in message.text for message in asked.messages)
+
+
+async def test_a_story_that_could_not_be_translated_is_left_out() -> None:
+    model = ScriptedModel({"read_letter": letter_answer, "translate_story": [AnswerCut("The answer is too long.")]})
+    agent = extractor(model)
+    tools = MemoryTools({}, {LETTER_FILE.blob: {"read_document": read_result(GERMAN)}})
+    found = await conclude(agent, situation(agent, attachments=(LETTER_FILE,)), tools)
+    assert "incident_story" not in values(found)
+    assert values(found)["language"] == "de"

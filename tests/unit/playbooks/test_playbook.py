@@ -76,7 +76,7 @@ def test_a_copy_of_the_playbook_loads(folder: Path) -> None:
         ({"rules": ["outcome", "boundary", "fees"]}, "fees.json: the file is missing"),
         ({"letters": {}}, "letters"),
         ({"colour": "blue"}, "colour"),
-        ({"tools": {"read": ["read_document"]}}, "agents.vision_checker.tools"),
+        ({"tools": {"read": ["read_document", "compute"]}}, "agents.vision_checker.tools"),
         ({"name": "other"}, "name"),
     ],
 )

@@ -3,12 +3,19 @@
 import pytest
 
 from overseen.domain.calls import Effect, ToolCall
-from overseen.errors import Misconfigured
+from overseen.errors import OverseenError
 from overseen.testing.sandbox import Answer, ScriptedSandbox
 from overseen.tools.errors import ToolFailed, ToolRefused
 from overseen.tools.gateway.execute import SandboxedExecution
 from overseen.tools.gateway.progress import new_progress
-from overseen.tools.sandbox.port import Capability, CapabilityMissing, SandboxLimitExceeded, ToolCrashed
+from overseen.tools.sandbox.port import (
+    Capability,
+    CapabilityMissing,
+    SandboxLimitExceeded,
+    SandboxNotTrusted,
+    ToolCrashed,
+    UnknownBackend,
+)
 from overseen.tools.types import Grant
 from tests.tool_doubles import READ_GRANT, DoorsOf, Login, MemoryBlobs, OneLease, Password, call, file, spec
 
@@ -55,11 +62,12 @@ async def test_no_credential_is_in_what_the_sandbox_gets() -> None:
     assert "s3cret" not in repr(around.sandbox.jobs[0])
 
 
-async def test_a_grant_for_which_there_is_no_door_is_refused_before_anything_runs() -> None:
+async def test_a_door_to_a_server_needs_a_sandbox_that_lets_out_nothing_else() -> None:
     around = Around({"length": 1})
-    with pytest.raises(Misconfigured):
-        await around.run(grants=(Grant(name="mail", kind="kv", resource="mail"),))
-    assert around.sandbox.jobs == []
+    await around.run(grants=(Grant(name="mail", kind="kv", resource="tools/mail", opens="mail"),))
+    assert {Capability.EGRESS_ALLOW_LIST, Capability.CREDENTIAL_INJECTION} <= around.sandbox.jobs[0].profile.needs
+    await around.run(grants=(READ_GRANT,))
+    assert around.sandbox.jobs[1].profile == spec().profile
 
 
 async def test_a_reading_tool_gets_its_arguments_and_nothing_else() -> None:
@@ -107,3 +115,27 @@ async def test_a_limit_that_ended_the_tool_is_named() -> None:
     with pytest.raises(ToolFailed, match="memory bytes") as caught:
         await Around(SandboxLimitExceeded("memory_bytes", allowed=1 << 30)).run()
     assert caught.value.context["limit"] == "memory_bytes"
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (UnknownBackend("There is no sandbox named 'x'.", not_done="Not run.", next_step="Correct it."), ToolRefused),
+        (SandboxNotTrusted("It lost against bpf.", not_done="Not run.", next_step="Mend it."), SandboxNotTrusted),
+    ],
+    ids=["no such backend", "a backend that lost an attack"],
+)
+async def test_of_a_sandbox_that_ran_nothing_it_is_known_that_nothing_was_done(
+    error: OverseenError, raised: type[OverseenError]
+) -> None:
+    around = Around(error)
+    with new_progress() as progress, pytest.raises(raised):
+        await around.run(effect=Effect.IRREVERSIBLE)
+    assert progress.effect_known(Effect.IRREVERSIBLE) == "no"
+
+
+async def test_the_sandbox_is_told_whose_work_it_is() -> None:
+    around = Around({"length": 1})
+    made = call()
+    await around.run(made)
+    assert (around.sandbox.jobs[0].call_id, around.sandbox.jobs[0].run_id) == (made.call_id, made.run_id)
