@@ -7,14 +7,27 @@ file instead of `NAME`.
 
 import json
 import os
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from string import Formatter
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    Tag,
+    ValidationError,
+    field_validator,
+)
 
 from overseen.errors import Misconfigured
 
@@ -48,9 +61,19 @@ class DatabaseSettings(_Concern):
 
 
 class VaultSettings(_Concern):
-    """OpenBao or HashiCorp Vault, used through the AppRole `overseen-broker`."""
+    """OpenBao or HashiCorp Vault. `auth` says how our processes log in, at `auth_mount` (default: named like `auth`).
+
+    approle: with the ids below. kubernetes, jwt: with the signed token in `jwt_file`, which something else renews, as
+    the roles `overseen-broker` and `overseen-killswitch`.
+    """
 
     addr: str | None = Field(default=None, description="VAULT_ADDR")
+    ca_file: Path | None = Field(default=None, description="VAULT_CACERT: the authority of Vault's own certificate")
+    auth: Literal["approle", "kubernetes", "jwt"] = Field(default="approle", description="OVERSEEN_VAULT_AUTH")
+    auth_mount: str | None = Field(default=None, description="OVERSEEN_VAULT_AUTH_MOUNT")
+    jwt_file: Path | None = Field(
+        default=None, description="OVERSEEN_VAULT_JWT_FILE; in Kubernetes the pod's own if unset"
+    )
     role_id: str | None = Field(default=None, description="OVERSEEN_VAULT_ROLE_ID")
     secret_id: SecretStr | None = Field(default=None, description="OVERSEEN_VAULT_SECRET_ID or ..._FILE")
     killswitch_role_id: str | None = Field(default=None, description="OVERSEEN_VAULT_KILLSWITCH_ROLE_ID")
@@ -65,10 +88,90 @@ class VaultSettings(_Concern):
 class ResourceSettings(_Concern):
     """A system of record that tools reach with leased credentials. No password here: Vault makes one for each call."""
 
+    kind: Literal["database"] = "database"
     host: str
     port: int = 5432
     database: str
     vault_mount: str = "database"
+
+
+class AllowedRequestSettings(_Concern):
+    """One kind of request a tool may make. `path` is a regular expression for the whole path; of the query only the
+    parameters named in `query` may be there."""
+
+    method: str = Field(pattern=r"^[A-Z]{3,10}$")
+    path: str
+    query: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-\[\]]{1,64}$")], ...] = ()
+
+    @field_validator("path")
+    @classmethod
+    def _is_pattern(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"{value!r} is no regular expression ({error})") from None
+        return value
+
+
+class HttpResourceSettings(_Concern):
+    """An HTTP server that tools reach through a door of their call, with a credential that is added outside.
+
+    `base_url` is scheme, host and port; without TLS only on this machine. `tools` are the tools that may be let
+    through, `allow` what they may ask: nothing else is. `headers` say where the fields of a kv secret go, such as
+    {"Authorization": "Bearer {api_key}"}; an identity token always goes into Authorization, a certificate into TLS.
+    `ca_file` is the authority (PEM) of a server with a certificate of your own. Limits hold for one call: sizes in
+    bytes, `request_*`, `response_bytes` for one request, `total_*` and `requests` for all of them.
+    """
+
+    kind: Literal["http"]
+    base_url: str
+    tools: tuple[str, ...]
+    allow: tuple[AllowedRequestSettings, ...]
+    headers: Mapping[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")], str] = Field(
+        default_factory=dict[str, str]
+    )
+    ca_file: Path | None = None
+    requests: PositiveInt = 50
+    request_bytes: PositiveInt = 1 << 20
+    response_bytes: PositiveInt = 4 << 20
+    total_bytes: PositiveInt = 32 << 20
+    request_seconds: PositiveFloat = 20.0
+    total_seconds: PositiveFloat = 60.0
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_base(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("base_url is https://host or https://host:port")
+        if parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError("base_url holds no path; put it into the paths of `allow`")
+        if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+            raise ValueError("a credential is not sent without TLS: use https://")
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @field_validator("headers")
+    @classmethod
+    def _are_templates(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        for name, template in value.items():
+            places = [piece[1:] for piece in Formatter().parse(template) if piece[1] is not None]
+            plain = all((field or "").isidentifier() and not form and not turned for field, form, turned in places)
+            if not places or not plain or not template.isprintable():
+                raise ValueError(
+                    f"{name} needs the name of a field of the secret in braces, as in 'Bearer {{api_key}}'"
+                )
+        return value
+
+
+def _resource_kind(value: Any) -> str:
+    kind: object = value.get("kind", "database") if isinstance(value, Mapping) else getattr(value, "kind", None)
+    return str(kind)
+
+
+Resource = Annotated[
+    Annotated[ResourceSettings, Tag("database")] | Annotated[HttpResourceSettings, Tag("http")],
+    Discriminator(_resource_kind),
+]
 
 
 class RouteSettings(_Concern):
@@ -118,10 +221,17 @@ class WebSettings(_Concern):
 
 
 class SandboxSettings(_Concern):
-    """Which backend runs tools: bubblewrap (default) or e2b. `e2b_api_key` is read from E2B_API_KEY."""
+    """Where tools run whose profile names no backend: bubblewrap (default), runsc or e2b.
 
-    backend: str = Field(default="bubblewrap", description="OVERSEEN_SANDBOX")
-    e2b_api_key: SecretStr | None = Field(default=None, description="E2B_API_KEY")
+    E2B's addresses are only set where its API is served elsewhere than at its own; the template must hold Python 3.11
+    or newer and the packages that tools sent there import.
+    """
+
+    backend: str = Field(default="bubblewrap", description="OVERSEEN_SANDBOX_BACKEND")
+    e2b_api_key: SecretStr | None = Field(default=None, description="E2B_API_KEY or ..._FILE")
+    e2b_api_url: str | None = Field(default=None, description="E2B_API_URL")
+    e2b_sandbox_url: str | None = Field(default=None, description="E2B_SANDBOX_URL")
+    e2b_template: str | None = Field(default=None, description="OVERSEEN_E2B_TEMPLATE; E2B's own base if unset")
     concurrency: int = 4
     folder: Path | None = Field(default=None, description="OVERSEEN_SANDBOX_FOLDER")
 
@@ -139,7 +249,7 @@ class Settings(_Concern):
     home: Path
     database: DatabaseSettings = DatabaseSettings()
     vault: VaultSettings = VaultSettings()
-    resources: Mapping[str, ResourceSettings] = Field(default_factory=dict[str, ResourceSettings])
+    resources: Mapping[str, Resource] = Field(default_factory=dict[str, Resource])
     routes: tuple[RouteSettings, ...] = ()
     langfuse: LangfuseSettings = LangfuseSettings()
     tracing: TracingSettings = TracingSettings()
@@ -147,6 +257,16 @@ class Settings(_Concern):
     sandbox: SandboxSettings = SandboxSettings()
     worker: WorkerSettings = WorkerSettings()
     model_file: Path | None = Field(default=None, description="OVERSEEN_MODEL_FILE")
+
+    @property
+    def database_resources(self) -> dict[str, ResourceSettings]:
+        """The databases among the resources."""
+        return {name: found for name, found in self.resources.items() if isinstance(found, ResourceSettings)}
+
+    @property
+    def http_resources(self) -> dict[str, HttpResourceSettings]:
+        """The HTTP servers among the resources."""
+        return {name: found for name, found in self.resources.items() if isinstance(found, HttpResourceSettings)}
 
     @property
     def keys_folder(self) -> Path:
@@ -172,6 +292,10 @@ class Settings(_Concern):
 _ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "DATABASE_URL": ("database", "url"),
     "VAULT_ADDR": ("vault", "addr"),
+    "VAULT_CACERT": ("vault", "ca_file"),
+    "OVERSEEN_VAULT_AUTH": ("vault", "auth"),
+    "OVERSEEN_VAULT_AUTH_MOUNT": ("vault", "auth_mount"),
+    "OVERSEEN_VAULT_JWT_FILE": ("vault", "jwt_file"),
     "OVERSEEN_VAULT_ROLE_ID": ("vault", "role_id"),
     "OVERSEEN_VAULT_SECRET_ID": ("vault", "secret_id"),
     "OVERSEEN_VAULT_KILLSWITCH_ROLE_ID": ("vault", "killswitch_role_id"),
@@ -185,9 +309,12 @@ _ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "OTEL_EXPORTER_OTLP_ENDPOINT": ("tracing", "otlp_endpoint"),
     "OVERSEEN_WEB_PORT": ("web", "port"),
     "OVERSEEN_BASE_URL": ("web", "base_url"),
-    "OVERSEEN_SANDBOX": ("sandbox", "backend"),
+    "OVERSEEN_SANDBOX_BACKEND": ("sandbox", "backend"),
     "OVERSEEN_SANDBOX_FOLDER": ("sandbox", "folder"),
     "E2B_API_KEY": ("sandbox", "e2b_api_key"),
+    "E2B_API_URL": ("sandbox", "e2b_api_url"),
+    "E2B_SANDBOX_URL": ("sandbox", "e2b_sandbox_url"),
+    "OVERSEEN_E2B_TEMPLATE": ("sandbox", "e2b_template"),
     "OVERSEEN_REGION": ("worker", "region"),
     "OVERSEEN_MODEL_FILE": ("model_file",),
 }

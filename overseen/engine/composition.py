@@ -17,6 +17,9 @@ from overseen.engine.failures import RunFailures
 from overseen.engine.liveness import WorkerLiveness
 from overseen.engine.run_rules import PlaybookModelBudgets, PlaybookRules
 from overseen.engine.runner import RunRunner
+from overseen.engine.sandbox_services import AttackService, RentedMachinesService
+from overseen.engine.sandboxes import build_sandboxes
+from overseen.engine.services import CanaryService, ReconcilerService, Service, SweeperService
 from overseen.graphs.case_file import CaseFiles
 from overseen.graphs.services import RunServices
 from overseen.graphs.supervisor_graph import build_supervisor_graph
@@ -28,21 +31,24 @@ from overseen.models.routes import build_routes
 from overseen.models.types import ModelRoute
 from overseen.prompts import PromptLibrary
 from overseen.secrets.broker import LeaseBroker
+from overseen.secrets.canary import Canary
 from overseen.secrets.connect import broker_vault, killswitch_vault
 from overseen.secrets.credentials import VaultCredentials
 from overseen.secrets.signer import HeadSigner
 from overseen.secrets.stops import Stops
 from overseen.secrets.sweeper import Sweeper
+from overseen.secrets.vault_client import VaultClient
 from overseen.secrets.vault_search import VaultSearch
 from overseen.settings import Settings
 from overseen.store import BlobStore, Database, PostgresBlobStore, load_blob_key
 from overseen.supervisor.answerer import Answerer
 from overseen.supervisor.explainer import Explainer
 from overseen.supervisor.planner import Planner
+from overseen.tools.builtin.specs import BUILT_IN
 from overseen.tools.doors.call_doors import CallDoors
 from overseen.tools.gateway.build import GatewayParts, build_gateway
 from overseen.tools.registry import load_registry
-from overseen.tools.sandbox import BubblewrapBackend
+from overseen.tools.sandbox.selection import SelectingBackend
 from overseen.tools.types import ToolPort
 from overseen.tracing import Tracer
 from overseen.tracing.provider import build_tracer
@@ -57,7 +63,8 @@ class WorkerHouse:
     journal: Journal
     runner: RunRunner
     answering: QuestionAnswering
-    sweeper: Sweeper
+    services: tuple[Service, ...]
+    """What a worker runs beside its work: see `overseen.engine.services`."""
     broker: LeaseBroker
     tools: ToolPort
     liveness: WorkerLiveness
@@ -104,13 +111,15 @@ async def compose_worker(
             database=ground.database,
             journal=ground.journal,
             vault=vault,
-            source=VaultCredentials(vault, settings.resources),
+            source=VaultCredentials(vault, settings.database_resources),
             worker_id=worker_id,
             region=settings.worker.region,
         )
         stack.push_async_callback(broker.drain)
         liveness = WorkerLiveness(ground.database)
-        tools = _tools(ground, broker)
+        sandboxes = build_sandboxes(settings, worker_id)
+        stack.push_async_callback(sandboxes.close)
+        tools = _tools(ground, broker, sandboxes)
         prompts = PromptLibrary()
         signer = HeadSigner(vault)
         runner = RunRunner(
@@ -128,7 +137,7 @@ async def compose_worker(
             journal=ground.journal,
             runner=runner,
             answering=QuestionAnswering(ground.cases, Answerer(models, prompts)),
-            sweeper=_sweeper(ground, liveness),
+            services=(*_services_beside(ground, vault, liveness), *_sandbox_services(ground, sandboxes, liveness)),
             broker=broker,
             tools=tools,
             liveness=liveness,
@@ -156,10 +165,8 @@ def _ground(settings: Settings, worker_id: str, stack: AsyncExitStack) -> _Groun
     )
 
 
-def _tools(ground: _Ground, broker: LeaseBroker) -> ToolPort:
+def _tools(ground: _Ground, broker: LeaseBroker, sandboxes: SelectingBackend) -> ToolPort:
     settings = ground.settings
-    backend = BubblewrapBackend(settings.sandbox_folder, concurrency=settings.sandbox.concurrency)
-    ground.stack.push_async_callback(backend.close)
     return build_gateway(
         GatewayParts(
             database=ground.database,
@@ -170,8 +177,8 @@ def _tools(ground: _Ground, broker: LeaseBroker) -> ToolPort:
             plan_lock=ground.rules,
             stop_switch=GatewayStops(Stops(ground.database)),
             broker=broker,
-            backend=backend,
-            doors=CallDoors(backend.doors_folder),
+            backend=sandboxes,
+            doors=CallDoors(sandboxes.doors_folder, journal=ground.journal, servers=settings.http_resources),
             tracer=GatewayTracer(ground.tracer),
         )
     )
@@ -198,18 +205,37 @@ def _services(
     )
 
 
-def _sweeper(ground: _Ground, liveness: WorkerLiveness) -> Sweeper:
-    settings = ground.settings
+def _services_beside(ground: _Ground, vault: VaultClient, liveness: WorkerLiveness) -> tuple[Service, ...]:
+    """Each does its turns with the login that may do no more than it needs: the broker's, or the kill switch's."""
+    settings, database, journal = ground.settings, ground.database, ground.journal
     killswitch = killswitch_vault(settings.vault)
     ground.stack.push_async_callback(killswitch.close)
-    return Sweeper(
-        database=ground.database,
-        journal=ground.journal,
-        source=VaultCredentials(killswitch, settings.resources),
+    resources = settings.database_resources
+    sweeper = Sweeper(
+        database=database,
+        journal=journal,
+        source=VaultCredentials(killswitch, resources),
         search=VaultSearch(killswitch),
         liveness=liveness,
-        resources=settings.resources,
+        resources=resources,
     )
+    reconciler = ReconcilerService(
+        database=database,
+        journal=journal,
+        killswitch=killswitch,
+        audit_file=settings.vault.audit_file,
+        mounts=tuple(sorted({resource.vault_mount for resource in resources.values()})),
+    )
+    canary = Canary(database=database, journal=journal, vault=vault)
+    return CanaryService(canary), SweeperService(sweeper), reconciler
+
+
+def _sandbox_services(ground: _Ground, sandboxes: SelectingBackend, liveness: WorkerLiveness) -> tuple[Service, ...]:
+    settings = ground.settings
+    attacks = AttackService(settings=settings, sandboxes=sandboxes, tools=BUILT_IN)
+    if settings.sandbox.e2b_api_key is None:
+        return (attacks,)
+    return attacks, RentedMachinesService(settings=settings, liveness=liveness, worker_id=ground.worker_id)
 
 
 @asynccontextmanager

@@ -16,6 +16,12 @@ from overseen.tools.errors import ToolRefused
 
 _LOG = logging.getLogger(__name__)
 
+_NEXT = "Nothing further will be done. An operator has been told; you can hand the task in again."
+_STOPPED = (
+    "The security team stopped this. The credentials it worked with are revoked, and nothing more is paid or sent.\n\n"
+    "You need do nothing now. When the security team has looked into it, the task can be handed in again."
+)
+
 
 def as_overseen_error(error: Exception) -> OverseenError:
     """The error as one of ours; what is not ours is a defect, and only its type is told: its text may hold content."""
@@ -29,6 +35,10 @@ def as_overseen_error(error: Exception) -> OverseenError:
     )
 
 
+def _was_stopped(error: OverseenError) -> bool:
+    return isinstance(error, ToolRefused) and error.rule == "stopped"
+
+
 class RunFailures:
     """Ends runs on errors that no retry mends."""
 
@@ -38,8 +48,7 @@ class RunFailures:
 
     async def fail(self, run_id: str, error: OverseenError) -> None:
         """Write down why, tell the requester, and close the chain (unsigned when the vault is down)."""
-        stopped = isinstance(error, ToolRefused) and error.rule == "stopped"
-        state = RunState.STOPPED if stopped else RunState.FAILED
+        state = RunState.STOPPED if _was_stopped(error) else RunState.FAILED
         failed = events.RunFailed(error_code=error.code, message=error.message, who_acts=error.who_acts.value)
         async with self._cases.database.transaction() as session:
             run = await session.get_one(tables.Run, run_id, with_for_update=True)
@@ -61,10 +70,7 @@ class RunFailures:
         message_id = derived_id("msg", run_id, "failed")
         if await session.get(tables.Message, message_id) is not None:
             return
-        text = (
-            f"This could not be finished: {error.message}\n\n"
-            "Nothing further will be done. An operator has been told; you can hand the task in again."
-        )
+        text = _STOPPED if _was_stopped(error) else f"This could not be finished: {error.message}\n\n{_NEXT}"
         body = await self._cases.blobs.put(text.encode(), "text/plain", session=session)
         session.add(
             tables.Message(message_id=message_id, task_id=task_id, author="overseen", kind="notice", body_blob=body)

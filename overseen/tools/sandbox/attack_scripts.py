@@ -111,10 +111,10 @@ for folder in ("/", "/usr", "/usr/bin", "/overseen", "/overseen/code", "/oversee
     except OSError: pass
 """,
     "privileges and setuid programs": """
-import os, stat
+import ctypes, os, stat
 status = dict(l.split(":\\t", 1) for l in open("/proc/self/status").read().splitlines() if ":\\t" in l)
-result = [name for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb") if int(status[name], 16)]
-if status["NoNewPrivs"] != "1": result.append("privileges can be gained")
+result = [name for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb") if int(status.get(name, "0"), 16)]
+if ctypes.CDLL(None).prctl(39, 0, 0, 0, 0) != 1: result.append("privileges can be gained")
 if not os.statvfs("/usr").f_flag & os.ST_NOSUID: result.append("setuid programs work")
 """,
     "becoming root": """

@@ -27,6 +27,7 @@ from overseen.tools.sandbox.port import (
     check_job,
 )
 from overseen.tools.sandbox.runtime import TOOL_DISTRIBUTIONS
+from overseen.tools.sandbox.sealing import check_walls, wall_probe
 from overseen.tools.sandbox.spawning import Ended
 from overseen.tools.sandbox.worker import AnswerTooLarge, Worker, WorkerGone
 
@@ -58,7 +59,7 @@ class BubblewrapBackend:
         folder: Path,
         *,
         concurrency: int = 4,
-        most_prewarmed: int = 8,
+        most_prewarmed: int = 12,
         distributions: Sequence[str] = TOOL_DISTRIBUTIONS,
         use_cgroups: bool = True,
     ) -> None:
@@ -94,6 +95,12 @@ class BubblewrapBackend:
     async def run(self, job: SandboxJob) -> SandboxResult:
         """See the port."""
         check_job(job)
+        if job.egress:
+            raise InvalidJob(
+                "On this machine the way out is a door, not an egress rule.",
+                not_done="The tool was not run.",
+                next_step='Offer a door, or set `backend="e2b"` in the tool\'s profile.',
+            )
         machinery = await self._ready()
         missing = job.profile.needs - self._capabilities_for(job.profile, machinery)
         if missing:
@@ -230,27 +237,8 @@ class BubblewrapBackend:
 
     async def _probe(self) -> None:
         """Look at the walls from inside; refuse to work when one is missing."""
-        profile = SandboxProfile(scratch_bytes=1 << 20, output_bytes=1 << 16, wall_seconds=20.0)
-        job = SandboxJob(call_id="probe", entry="overseen.tools.sandbox.probe:run", request={}, profile=profile)
-        seen = (await self._run(job, WarmKind(entry_module="", profile=profile))).value
-        wrong = [
-            name
-            for name, bad in (
-                ("kernel settings can be written", seen["kernel_settings_writable"]),
-                ("there is a network", seen["network"]),
-                ("it holds capabilities", seen["capabilities"]),
-                ("it could gain privileges", not seen["no_new_privileges"]),
-                ("the syscall filter is off", not seen["syscall_filter"]),
-                ("it sees other processes", seen["processes"] > 2),
-            )
-            if bad
-        ]
-        if wrong:
-            raise SandboxUnavailable(
-                f"bubblewrap does not seal here: {'; '.join(wrong)}.",
-                not_done="No tool was run.",
-                next_step="Run Overseen as an ordinary user or as real root, or choose another sandbox.",
-            )
+        job = wall_probe()
+        check_walls(self.name, (await self._run(job, WarmKind(entry_module="", profile=job.profile))).value)
 
     async def close(self) -> None:
         """See the port."""

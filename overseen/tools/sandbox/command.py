@@ -1,6 +1,7 @@
 """The bwrap command line of a sandbox: everything it may see, and nothing it may not."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from overseen.tools.sandbox.port import SandboxProfile
@@ -32,8 +33,9 @@ _WALLS = (
 )
 
 
-def _environment(runtime: Runtime) -> list[str]:
-    variables = {
+def sandbox_variables(runtime: Runtime) -> dict[str, str]:
+    """The whole environment of a sandbox."""
+    return {
         "PATH": "/usr/bin:/bin",
         "HOME": WORK,
         "TMPDIR": f"{WORK}{_TEMPORARY}",
@@ -44,7 +46,6 @@ def _environment(runtime: Runtime) -> list[str]:
         "OMP_NUM_THREADS": "2",
         "OPENBLAS_NUM_THREADS": "2",
     }
-    return [word for name, value in variables.items() for word in ("--setenv", name, value)]
 
 
 def _top_level() -> list[str]:
@@ -60,12 +61,20 @@ def _top_level() -> list[str]:
 
 
 def launch_command(
-    runtime: Runtime, view: str, doors: str, profile: SandboxProfile, *, warm: bool, entry_module: str | None
+    runtime: Runtime,
+    view: str,
+    doors: str,
+    profile: SandboxProfile,
+    *,
+    warm: bool,
+    entry_module: str | None,
+    top_level: Sequence[str] | None = None,
 ) -> list[str]:
     """The words to execute as the sandbox's user.
 
     `view` is where that user finds the runtime's folder, `doors` the folder shown as /doors. Descriptor 3 is the
     syscall filter, 4 receives bwrap's information. A `warm` worker loads the profile's imports and announces itself.
+    `top_level` are the words for /bin and its like where the sandbox is started on another machine than this one.
     """
     trees = [(f"{view}/{runtime.packages}", "packages"), (f"{view}/{runtime.code}", "code")]
     if runtime.python is not None:
@@ -80,11 +89,12 @@ def launch_command(
         "warm_imports": warm_imports,
         "announce": warm,
     }
+    environment = [word for name, value in sandbox_variables(runtime).items() for word in ("--setenv", name, value)]
     launcher = runtime.launcher if runtime.launcher.startswith("/") else f"{view}/{runtime.launcher}"
     return [
-        *(launcher, *_WALLS, *_environment(runtime)),
+        *(launcher, *_WALLS, *environment),
         *("--hostname", "sandbox", "--uid", _NOBODY, "--gid", _NOBODY),
-        *("--ro-bind", "/usr", "/usr", *_top_level(), *mounts),
+        *("--ro-bind", "/usr", "/usr", *(_top_level() if top_level is None else top_level), *mounts),
         # The settings of its own namespaces would be writable to a user that owns them; no job needs that.
         *("--proc", "/proc", "--ro-bind", _KERNEL_SETTINGS, _KERNEL_SETTINGS, "--dev", "/dev"),
         *("--size", str(_SHARED_MEMORY_BYTES), "--tmpfs", _SHARED_MEMORY),

@@ -3,7 +3,7 @@
 import os
 import signal
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from overseen.tools.sandbox.cgroups import count_event
 from overseen.tools.sandbox.port import (
@@ -15,7 +15,20 @@ from overseen.tools.sandbox.port import (
     ToolCrashed,
 )
 from overseen.tools.sandbox.spawning import Ended
-from overseen.tools.sandbox.worker import Worker
+
+
+class Printed(Protocol):
+    """What a job printed, as far as it was kept."""
+
+    @property
+    def log_tail(self) -> str:
+        """The end of it."""
+        ...
+
+    @property
+    def log_overflowed(self) -> bool:
+        """Whether it was more than allowed."""
+        ...
 
 
 @dataclass(kw_only=True)
@@ -30,7 +43,7 @@ class Exchange:
     garbled: str | None = None
 
 
-def judge(job: SandboxJob, worker: Worker, exchange: Exchange, ended: Ended, wall_seconds: float) -> SandboxResult:
+def judge(job: SandboxJob, worker: Printed, exchange: Exchange, ended: Ended, wall_seconds: float) -> SandboxResult:
     """The result, or the one error that says best why there is none."""
     profile, log = job.profile, worker.log_tail
     if exchange.timed_out:

@@ -22,7 +22,7 @@ from overseen.tools.sandbox.port import (
 )
 
 if TYPE_CHECKING:
-    from pydantic_monty import AsyncMonty, ResourceLimits
+    from pydantic_monty import AsyncMonty, MontyError, ResourceLimits
 
 _CAPABILITIES = frozenset(
     {
@@ -35,9 +35,12 @@ _CAPABILITIES = frozenset(
     }
 )
 SCRIPT_ENTRY = "overseen.tools.sandbox.script:run"
-"""The one entry this backend runs: a script in `request["code"]` over `request["arguments"]` that leaves `result`."""
+"""What this backend runs: a script in `request["code"]` over `request["arguments"]` that leaves `result`."""
+ANSWER_ENTRY = "overseen.tools.sandbox.script:answer"
+"""The same for whoever wrote the script: what it left, printed or raised is the answer."""
 
 _LOG_TAIL = 4096
+_LONGEST_MESSAGE = 500
 
 
 class _Printed:
@@ -79,16 +82,24 @@ class MontyBackend:
             if self._pool is None:
                 try:
                     from pydantic_monty import AsyncMonty
-                except ImportError:
+
+                    pool = AsyncMonty(min_processes=1, max_processes=self._concurrency, max_checkouts_per_worker=1)
+                    self._pool = await pool.__aenter__()
+                except (ImportError, FileNotFoundError):
+                    # The second: the package is there, the program it starts is not.
                     raise _unavailable("Monty is not installed.", "Run `pip install 'overseen[monty]'`.") from None
-                pool = AsyncMonty(min_processes=1, max_processes=self._concurrency, max_checkouts_per_worker=1)
-                self._pool = await pool.__aenter__()
             return self._pool
 
     async def run(self, job: SandboxJob) -> SandboxResult:
-        """See the port. Only `SCRIPT_ENTRY`, without files and doors."""
+        """See the port. Only `SCRIPT_ENTRY` and `ANSWER_ENTRY`, without files and doors."""
         check_job(job)
-        if job.entry != SCRIPT_ENTRY or job.files or job.doors or not isinstance(job.request, dict):
+        if (
+            job.entry not in (SCRIPT_ENTRY, ANSWER_ENTRY)
+            or job.files
+            or job.doors
+            or job.egress
+            or not isinstance(job.request, dict)
+        ):
             raise InvalidJob(
                 "Monty runs a script without files and doors, nothing else.",
                 not_done="The tool was not run.",
@@ -111,8 +122,14 @@ class MontyBackend:
             ) from None
         if printed.overflowed:
             raise SandboxLimitExceeded("output_bytes", allowed=job.profile.output_bytes, log_tail=printed.tail)
+        try:
+            value = _as_json(value, job.profile.output_bytes, printed.tail)
+        except ToolCrashed as error:
+            if job.entry != ANSWER_ENTRY:
+                raise
+            value = _answer(None, printed, _error(error.error_type, "`result` must hold JSON types only.", None))
         return SandboxResult(
-            value=_as_json(value, job.profile.output_bytes, printed.tail),
+            value=value,
             wall_seconds=time.monotonic() - started,
             cpu_seconds=None,
             peak_memory_bytes=None,
@@ -128,7 +145,7 @@ class MontyBackend:
 
 
 async def _evaluate(pool: "AsyncMonty", job: SandboxJob, printed: _Printed) -> Any:
-    from pydantic_monty import MontyCrashedError, MontyError, MontyRuntimeError
+    from pydantic_monty import MontyCrashedError, MontyError, MontyRuntimeError, MontySyntaxError
 
     profile = job.profile
     limits: ResourceLimits = {
@@ -138,17 +155,25 @@ async def _evaluate(pool: "AsyncMonty", job: SandboxJob, printed: _Printed) -> A
     }
     try:
         async with pool.checkout(limits=limits) as session:
+            await session.feed_run("result = None")
             await session.feed_run(
-                "result = None\n" + str(job.request.get("code", "")),
+                str(job.request.get("code", "")),
                 inputs={"arguments": job.request.get("arguments", {})},
                 print_callback=printed,
             )
-            return await session.feed_run("result", print_callback=printed)
+            value = await session.feed_run("result", print_callback=printed)
+            return _answer(value, printed, None) if job.entry == ANSWER_ENTRY else value
     except MontyCrashedError:
         raise ToolCrashed("died", error_type="MontyCrashedError", log_tail=printed.tail) from None
     except MontyRuntimeError as error:
-        raise _cause(error.exception(), job, printed.tail) from None
+        cause = _cause(error.exception(), job, printed.tail)
+        if job.entry == ANSWER_ENTRY and isinstance(cause, ToolCrashed):
+            return _answer(None, printed, _error(cause.error_type, cause.detail, _line(error)))
+        raise cause from None
     except MontyError as error:
+        if job.entry == ANSWER_ENTRY:
+            kind = "SyntaxError" if isinstance(error, MontySyntaxError) else type(error).__name__
+            return _answer(None, printed, _error(kind, str(error), _line(error)))
         raise ToolCrashed("raised", error_type=type(error).__name__, detail=str(error)[:_LOG_TAIL]) from None
     except (RecursionError, ValueError, TypeError) as error:
         raise ToolCrashed("garbled", error_type=type(error).__name__, log_tail=printed.tail) from None
@@ -163,6 +188,25 @@ def _cause(raised: BaseException, job: SandboxJob, log: str) -> SandboxLimitExce
     if isinstance(raised, TimeoutError) and "sleep limit" in message:
         return SandboxLimitExceeded("wall_seconds", allowed=job.profile.wall_seconds, log_tail=log)
     return ToolCrashed("raised", error_type=type(raised).__name__, detail=message[:_LOG_TAIL], log_tail=log)
+
+
+def _answer(result: Any, printed: _Printed, error: dict[str, Any] | None) -> dict[str, Any]:
+    """As `script.answer` gives it where there is an interpreter of our own."""
+    return {"result": result, "error": error, "printed": printed.tail}
+
+
+def _error(kind: str, message: str, line: int | None) -> dict[str, Any]:
+    return {"type": kind, "message": message[:_LONGEST_MESSAGE], "line": line}
+
+
+def _line(error: "MontyError") -> int | None:
+    """Where in the script it came about, counted from 1."""
+    from pydantic_monty import MontyRuntimeError, MontySyntaxError
+
+    if not isinstance(error, MontyRuntimeError | MontySyntaxError):
+        return None
+    frames = error.traceback()
+    return frames[-1].line if frames else None
 
 
 def _as_json(value: Any, most_bytes: int, log: str) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from overseen.errors import Misconfigured, OverseenError, Unavailable, WhoActs
 
@@ -72,6 +72,9 @@ class SandboxProfile:
 
     `warm_imports` are modules loaded before a job is there; `prewarmed` is how many workers wait in that state (each
     is used once). They change how soon a job starts, never what it may do.
+
+    `backend` names the sandbox the job must run in: `monty` (pure computation), `bubblewrap`, `runsc` or `e2b`. Empty,
+    the default, is the one this installation is set to.
     """
 
     needs: frozenset[Capability] = DEFAULT_NEEDS
@@ -84,6 +87,19 @@ class SandboxProfile:
     output_bytes: int = 16 << 20
     warm_imports: tuple[str, ...] = ()
     prewarmed: int = 0
+    backend: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EgressRule:
+    """One host a job may reach where the backend's own network does the injecting; `headers` are added out there.
+
+    Only for backends that run on another machine. On this one the way out is a door, which also looks at methods and
+    paths. `headers` hold secrets: they are never shown.
+    """
+
+    host: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +110,9 @@ class SandboxJob:
     any JSON value, as arguments. `files` are offered under their names (see `FILE_NAME`), read-only in intent but the
     job's own copy. `doors` are unix sockets the caller listens on, seen inside as /doors/<name>; they must lie in the
     folder the backend was given for doors. The job never learns where a door leads or with what credential.
+
+    `egress` is for backends on other machines; those here refuse it. `run_id` says whose work it is, for backends that
+    label what they start.
     """
 
     call_id: str
@@ -102,6 +121,8 @@ class SandboxJob:
     files: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
     doors: Mapping[str, Path] = field(default_factory=dict[str, Path])
     profile: SandboxProfile = SandboxProfile()
+    egress: tuple[EgressRule, ...] = ()
+    run_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +184,15 @@ class SandboxBackend(Protocol):
         ...
 
 
+@runtime_checkable
+class PrewarmingBackend(SandboxBackend, Protocol):
+    """A backend that can start workers before their jobs come."""
+
+    async def prepare(self, entry: str, profile: SandboxProfile) -> None:
+        """Start the prewarmed workers of a tool; a no-op when the profile asks for none. Raises SandboxUnavailable."""
+        ...
+
+
 class SandboxUnavailable(Unavailable):
     """The sandbox itself failed, not the tool: it could not be started, or its machinery died.
 
@@ -171,6 +201,18 @@ class SandboxUnavailable(Unavailable):
     """
 
     code = "sandbox_unavailable"
+
+
+class SandboxNotTrusted(SandboxUnavailable):
+    """An attack on this backend won something on this machine, or could not be tried. Nothing was run."""
+
+    code = "sandbox_not_trusted"
+
+
+class UnknownBackend(Misconfigured):
+    """A profile or the settings name a sandbox there is none of. Nothing was run."""
+
+    code = "sandbox_unknown"
 
 
 class CapabilityMissing(Misconfigured):

@@ -1,5 +1,6 @@
 """Looks at the walls from inside, before a backend is trusted with anything. Standard library only."""
 
+import ctypes
 import os
 import socket
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from typing import Any
 
 from overseen.tools.sandbox.context import ToolContext
 
+_PR_GET_NO_NEW_PRIVS = 39
 _OTHER_KERNEL_FILES = ("/proc/sysrq-trigger", "/proc/kcore", "/dev/mem")
 
 
@@ -45,7 +47,7 @@ def run(arguments: dict[str, Any], context: ToolContext) -> dict[str, Any]:  # n
         "kernel_settings_writable": [path for path in _kernel_files() if _opens_for_writing(path)],
         "network": _network_family_works(),
         "capabilities": int(status["CapEff"], 16) | int(status["CapPrm"], 16) | int(status["CapBnd"], 16),
-        "no_new_privileges": status["NoNewPrivs"].strip() == "1",
+        "no_new_privileges": ctypes.CDLL(None).prctl(_PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1,
         "syscall_filter": status["Seccomp"].strip() == "2",
         "processes": sum(1 for path in Path("/proc").iterdir() if path.name.isdigit()),
         "environment": sorted(os.environ),

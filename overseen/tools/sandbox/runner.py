@@ -114,6 +114,8 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_NPROC, (options["tasks"], options["tasks"]))
     # From here on whatever goes wrong is not the sandbox's failure to start.
     _write_all(results, encode_frame({"started": True}, {}))
+    for folder in options.get("make", ()):
+        os.mkdir(folder)  # noqa: PTH102 - pathlib is not loaded for this
     for module_name in options["warm_imports"]:
         importlib.import_module(module_name)
     if options["announce"]:

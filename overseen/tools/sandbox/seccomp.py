@@ -15,7 +15,7 @@ _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _OFFSET_NUMBER, _OFFSET_ARCHITECTURE, _OFFSET_FIRST, _OFFSET_SECOND = 0, 4, 16, 24
 _X32_BIT = 0x40000000
-_AF_UNIX = 1
+_AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _NEW_NAMESPACE_FLAGS = 0x7E020000 | 0x80
 _CLONE_THREAD = 0x00010000
 _TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
@@ -128,14 +128,9 @@ def _clone_rule(clone: int, *, single_process: bool) -> bytes:
     return _for_call(clone, *body, _step(_RETURN, _ALLOW))
 
 
-def _unix_sockets_only(number: int) -> bytes:
-    return _for_call(
-        number,
-        _step(_LOAD, _OFFSET_FIRST),
-        _step(_EQUAL, _AF_UNIX, if_true=1),
-        _fail(errno.EAFNOSUPPORT),
-        _step(_RETURN, _ALLOW),
-    )
+def _these_sockets_only(number: int, families: tuple[int, ...]) -> bytes:
+    checks = [_step(_EQUAL, family, if_true=len(families) - index) for index, family in enumerate(families)]
+    return _for_call(number, _step(_LOAD, _OFFSET_FIRST), *checks, _fail(errno.EAFNOSUPPORT), _step(_RETURN, _ALLOW))
 
 
 def _ioctl_rule(number: int) -> bytes:
@@ -150,11 +145,11 @@ def _ioctl_rule(number: int) -> bytes:
     )
 
 
-def build_filter(*, single_process: bool, architecture: str | None = None) -> bytes:
+def build_filter(*, single_process: bool, architecture: str | None = None, network: bool = False) -> bytes:
     """The filter as bwrap's `--seccomp` reads it: packed `struct sock_filter`, 8 bytes each.
 
-    `single_process` also forbids starting processes (threads stay allowed). Raises SandboxUnavailable on an
-    architecture without a table.
+    `single_process` also forbids starting processes (threads stay allowed); `network` allows internet sockets, for
+    sandboxes whose network is a wall of its own. Raises SandboxUnavailable on an architecture without a table.
     """
     machine = architecture or platform.machine()
     known = _ARCHITECTURES.get(machine)
@@ -178,8 +173,8 @@ def build_filter(*, single_process: bool, architecture: str | None = None) -> by
     program += [
         _for_call(known.clone3, _fail(errno.ENOSYS)),
         _clone_rule(known.clone, single_process=single_process),
-        _unix_sockets_only(known.socket),
-        _unix_sockets_only(known.socketpair),
+        _these_sockets_only(known.socket, (_AF_UNIX, _AF_INET, _AF_INET6) if network else (_AF_UNIX,)),
+        _these_sockets_only(known.socketpair, (_AF_UNIX,)),
         _ioctl_rule(known.ioctl),
         _step(_RETURN, _ALLOW),
     ]

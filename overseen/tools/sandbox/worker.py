@@ -25,6 +25,27 @@ class WorkerGone(Exception):
     """The sandbox ended before it had sent a whole answer."""
 
 
+async def receive_frame(answers: asyncio.StreamReader, most_bytes: int) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The next frame of a sandbox. Raises AnswerTooLarge, WorkerGone, or FrameError for anything else than a frame."""
+    try:
+        (length,) = PREFIX.unpack(await answers.readexactly(PREFIX.size))
+        if length > most_bytes:
+            raise AnswerTooLarge
+        header, listed = decode_header(await answers.readexactly(length))
+        if len(listed) > MOST_FILES:
+            raise FrameError(f"{len(listed)} files are more than {MOST_FILES}")
+        if length + sum(size for _, size in listed) > most_bytes:
+            raise AnswerTooLarge
+        files: dict[str, bytes] = {}
+        for name, size in listed:
+            if FILE_NAME.fullmatch(name) is None:
+                raise FrameError("a file has a name that is not allowed")
+            files[name] = await answers.readexactly(size)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        raise WorkerGone from None
+    return header, files
+
+
 class _Log:
     """Keeps the end of what is printed, counts the rest, and says when it is too much."""
 
@@ -109,24 +130,8 @@ class Worker:
             return
 
     async def receive(self, most_bytes: int) -> tuple[dict[str, Any], dict[str, bytes]]:
-        """The next frame. Raises AnswerTooLarge, WorkerGone, or FrameError for anything else than a frame."""
-        try:
-            (length,) = PREFIX.unpack(await self._pipes.answers.readexactly(PREFIX.size))
-            if length > most_bytes:
-                raise AnswerTooLarge
-            header, listed = decode_header(await self._pipes.answers.readexactly(length))
-            if len(listed) > MOST_FILES:
-                raise FrameError(f"{len(listed)} files are more than {MOST_FILES}")
-            if length + sum(size for _, size in listed) > most_bytes:
-                raise AnswerTooLarge
-            files: dict[str, bytes] = {}
-            for name, size in listed:
-                if FILE_NAME.fullmatch(name) is None:
-                    raise FrameError("a file has a name that is not allowed")
-                files[name] = await self._pipes.answers.readexactly(size)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            raise WorkerGone from None
-        return header, files
+        """The next frame; see `receive_frame`."""
+        return await receive_frame(self._pipes.answers, most_bytes)
 
     async def until_ended(self, seconds: float) -> None:
         """Returns when it has ended by itself, at the latest after `seconds`."""

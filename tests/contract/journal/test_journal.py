@@ -119,3 +119,40 @@ async def test_a_chain_rewritten_whole_differs_from_its_anchor(journal: Journal,
     await tamper(database, f"DELETE FROM journal_heads WHERE stream = '{RUN}'")
     await fill(journal, 2)
     assert not (await verify(journal)).holds
+
+
+async def add_in_pipeline(journal: Journal, database: Database, *numbers: int, stream: str = RUN) -> None:
+    async with database.pipeline() as connection:
+        await connection.execute("BEGIN")
+        chain = await journal.begin_append(connection, stream)
+        for number in numbers:
+            await chain.append(started(number), actor=WHO)
+        await connection.execute("COMMIT")
+
+
+async def test_entries_added_in_few_round_trips_continue_the_same_chain(journal: Journal, database: Database) -> None:
+    await add_in_pipeline(journal, database, 1, 2)
+    await fill(journal, 1)
+    await asyncio.gather(*(add_in_pipeline(journal, database, number) for number in range(3, 9)))
+    assert [entry.sequence for entry in await journal.entries(RUN)] == list(range(1, 10))
+    assert (await verify(journal)).holds
+
+
+async def test_followers_hear_of_entries_added_in_few_round_trips(journal: Journal, database: Database) -> None:
+    async def first() -> int:
+        async for entry in journal.follow(RUN):
+            return entry.sequence
+        return 0
+
+    follower = asyncio.create_task(first())
+    await asyncio.sleep(0.2)
+    await add_in_pipeline(journal, database, 1)
+    assert await asyncio.wait_for(follower, 3) == 1
+
+
+async def test_a_closed_chain_takes_no_entries_in_few_round_trips_either(journal: Journal, database: Database) -> None:
+    await fill(journal, 1)
+    await close(journal, database)
+    with pytest.raises(Conflict):
+        await add_in_pipeline(journal, database, 2)
+    assert len(await journal.entries(RUN)) == 1

@@ -8,8 +8,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from overseen.tools.sandbox import Capability, SandboxBackend, SandboxJob, SandboxProfile, SandboxResult
-from tests.contract.sandbox.backends import BACKENDS
+from overseen.tools.sandbox import (
+    Capability,
+    CapabilityMissing,
+    SandboxBackend,
+    SandboxJob,
+    SandboxProfile,
+    SandboxResult,
+)
+from tests.contract.sandbox.backends import BACKENDS, OWN_KERNEL
 
 SCRIPT = "overseen.tools.sandbox.script:run"
 
@@ -47,7 +54,12 @@ class Sandbox:
 
     async def run(self, code: str, **options: Any) -> SandboxResult:
         """Run `code`; the result of its name `result`."""
-        return await self.backend.run(self.job(code, **options))
+        try:
+            return await self.backend.run(self.job(code, **options))
+        except CapabilityMissing as error:
+            if self.backend.name in OWN_KERNEL and error.missing == {Capability.PIDS}:
+                pytest.skip(f"{self.backend.name} runs one process only where their number has to be bounded")
+            raise
 
     async def value(self, code: str, **options: Any) -> Any:
         """What `code` left in `result`."""
@@ -63,6 +75,5 @@ class Sandbox:
 @pytest_asyncio.fixture(params=sorted(BACKENDS), scope="session")
 async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
     """Each backend in turn."""
-    backend = BACKENDS[request.param]()
-    yield Sandbox(backend=backend, capabilities=await backend.capabilities())
-    await backend.close()
+    async with BACKENDS[request.param]() as backend:
+        yield Sandbox(backend=backend, capabilities=await backend.capabilities())

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from overseen.secrets.secret import DatabaseCredential, Secret
-from overseen.tools.doors import CallDoors, DoorLimits, DoorUnavailable
-from overseen.tools.doors.database import open_database_door
+from overseen.tools.doors import DoorLimits, DoorUnavailable
+from overseen.tools.doors.database import DatabaseUse, open_database_door
+from overseen.tools.sandbox import Capability
 from tests.contract.sandbox.conftest import Sandbox
 from tests.stack_fixtures import EmbeddedPostgres
 
@@ -186,6 +187,31 @@ async def test_neither_statements_nor_passwords_are_logged(door: Path, caplog: p
     assert "Mrs Smith" not in caplog.text
 
 
+async def test_what_was_asked_is_counted_when_the_door_closes(tmp_path: Path, login: DatabaseCredential) -> None:
+    uses: list[DatabaseUse] = []
+
+    async def record(use: DatabaseUse) -> None:
+        uses.append(use)
+
+    async with open_database_door(tmp_path, "insurer", login, LIMITS, record) as path, through(path) as client:
+        await client.query("select * from generate_series(1, 3)")
+        await client.query("select * from nowhere")
+        await client.query("select * from generate_series(1, 30)")
+        assert uses == []
+    (use,) = uses
+    assert (use.statements, use.failed, use.rows) == (3, 2, 3)
+    assert use.answer_bytes > 50
+
+
+async def test_many_connections_at_once_are_not_taken(tmp_path: Path, login: DatabaseCredential) -> None:
+    async with open_database_door(tmp_path, "insurer", login, LIMITS) as path:
+        opened = [await asyncio.open_unix_connection(path) for _ in range(30)]
+        await asyncio.sleep(0.05)
+        assert sum(reader.at_eof() for reader, _ in opened) == 14
+        for _, writer in opened:
+            writer.close()
+
+
 async def test_a_deep_folder_is_no_obstacle(tmp_path: Path, login: DatabaseCredential) -> None:
     deep = tmp_path / ("d" * 100) / ("e" * 100)
     deep.mkdir(parents=True)
@@ -194,11 +220,8 @@ async def test_a_deep_folder_is_no_obstacle(tmp_path: Path, login: DatabaseCrede
 
 
 async def test_a_tool_asks_a_database_without_holding_its_password(sandbox: Sandbox, login: DatabaseCredential) -> None:
-    class Grant:
-        name = "insurer_read"
-
-    doors = CallDoors(sandbox.backend.doors_folder)
-    async with doors.database(None, Grant(), login) as path:
+    sandbox.requires(Capability.EGRESS_ALLOW_LIST)
+    async with open_database_door(sandbox.backend.doors_folder, "insurer_read", login) as path:
         code = (
             "import os\n"
             "rows = context.database('insurer_read').query('select current_user as who, %s::int as n', [7])\n"

@@ -71,6 +71,16 @@ def test_only_unix_sockets_are_allowed(machine: str, family: int, expected: int)
     assert ask(machine, "socket", family) == expected
 
 
+@pytest.mark.parametrize(
+    ("family", "expected"), [*((n, ALLOW) for n in (1, 2, 10)), *((n, ERRNO | errno.EAFNOSUPPORT) for n in (0, 16, 40))]
+)
+def test_where_the_network_is_a_wall_of_its_own_internet_sockets_are_allowed(
+    machine: str, family: int, expected: int
+) -> None:
+    program = build_filter(single_process=True, architecture=machine, network=True)
+    assert answer(program, CALLS[machine]["socket"], family, audit=AUDIT[machine]) == expected
+
+
 def test_threads_are_allowed_and_processes_only_where_the_profile_has_several(machine: str) -> None:
     child = 17  # SIGCHLD and no flag: what fork asks for
     assert ask(machine, "clone", THREAD) == ALLOW
