@@ -100,6 +100,8 @@ import os
 result = []
 for path in ("/proc/sysrq-trigger", "/proc/kcore", "/proc/kmsg", "/dev/mem", "/dev/kmsg", "/dev/sda", "/dev/vda",
              "/dev/kvm", "/dev/fuse", "/dev/loop0"):
+    # The one of gVisor's own kernel leads nowhere outside of it.
+    if path == "/dev/fuse" and os.path.exists("/proc/sentry-meminfo"): continue
     try: os.close(os.open(path, os.O_RDWR)); result.append(path)
     except OSError: pass
 """,
@@ -115,7 +117,8 @@ import ctypes, os, stat
 status = dict(l.split(":\\t", 1) for l in open("/proc/self/status").read().splitlines() if ":\\t" in l)
 result = [name for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb") if int(status.get(name, "0"), 16)]
 if ctypes.CDLL(None).prctl(39, 0, 0, 0, 0) != 1: result.append("privileges can be gained")
-if not os.statvfs("/usr").f_flag & os.ST_NOSUID: result.append("setuid programs work")
+own_kernel = os.path.exists("/proc/sentry-meminfo")  # gVisor does not show this flag
+if not own_kernel and not os.statvfs("/usr").f_flag & os.ST_NOSUID: result.append("setuid programs work")
 """,
     "becoming root": """
 import os
