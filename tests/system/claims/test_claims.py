@@ -67,7 +67,7 @@ async def test_a_worker_killed_at_ten_random_points_repeats_nothing(
         worker.wait()
         worker = workers.start()
     assert await at_rest(services, submitted.run_id, 240) == "settled", workers.log.read_text()[-3000:]
-    assert str((await services.runs.run(submitted.run_id)).amount) == "492.800000"
+    assert str((await services.runs.run(submitted.run_id)).amount) == "492.80"
     assert await effects(insurer) == (1, 1, 1)
     for _ in range(300):
         if not await living_leases(services):
