@@ -45,9 +45,13 @@ def explanation_schema() -> dict[str, Any]:
 
 
 def explanation_input(facts: Mapping[str, Fact], ruling: Ruling) -> str:
-    """What the model is shown, in one line: the decision, then every fact. How it is gone about is not its business."""
-    told = [f"{fact.name}: {spoken(fact)}." for fact in facts.values()]
-    return " ".join([*ruling_lines(ruling, None), *told])
+    """What the model is shown, in one line: the decision, then what the decision does not say already.
+
+    Said twice it would be explained twice. How the decision is gone about is not the model's business.
+    """
+    decision = " ".join(ruling_lines(ruling, None))
+    told = [f"{fact.name}: {spoken(fact)}." for fact in facts.values() if spoken(fact) not in decision]
+    return " ".join([decision, *told])
 
 
 def explanation_text(data: Any) -> str:
@@ -71,7 +75,7 @@ def check_explanation(data: Any, facts: Mapping[str, Fact], ruling: Ruling) -> t
     """What is wrong with the explanation, one sentence a problem; empty when it holds.
 
     It holds when it is of whole sentences, every number, policy number, account and address in it stands in a fact or
-    the ruling, a settlement's amount is named, and nothing contradicts the ruling.
+    the ruling, a settlement's amount is named with all terms of its sum or none, and nothing contradicts the ruling.
     """
     text = explanation_text(data)
     if not text:
@@ -82,6 +86,11 @@ def check_explanation(data: Any, facts: Mapping[str, Fact], ruling: Ruling) -> t
     problems += [f"{item} is in no fact." for item in unknown_identifiers(text, known)]
     if ruling.amount is not None and invented_numbers(f"{ruling.amount:.2f}", [text]):
         problems.append(f"It does not name the amount {ruling.amount:.2f}.")
+    said = numbers_in(text)
+    left_out = [label for label, amount in ruling.sum_terms if abs(amount).normalize() not in said]
+    if left_out and len(left_out) < len(ruling.sum_terms):
+        # "The estimate of 14,880 less the excess of 250 is 11,750": each number is right, and the sum is not.
+        problems.append(f"Its sum leaves out the {' and the '.join(left_out)}.")
     if contradiction := _contradiction(text, ruling):
         problems.append(contradiction)
     return tuple(problems)

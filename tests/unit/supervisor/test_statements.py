@@ -34,6 +34,7 @@ def test_an_explanation_made_of_facts_holds() -> None:
         (GOOD + " The policy does not cover it.", "It says that the claim is denied, but the ruling does not."),
         ("", "The explanation holds no sentences."),
         (GOOD + " The claime", "The last sentence breaks off."),
+        ("The claim is settled: 492.80 GBP is paid of the estimate of 742.80.", "Its sum leaves out the excess."),
         (GOOD + " The excess is not applicable.", "It says 'not', but nothing is lacking in a settlement."),
         (
             GOOD + " The claimant was informed.",
@@ -57,10 +58,11 @@ def test_the_rules_own_explanation_always_holds() -> None:
     assert check_explanation(explanation(text), FACTS, RULING) == ()
 
 
-def test_the_model_is_shown_the_decision_and_every_fact() -> None:
+def test_the_model_is_shown_the_decision_and_each_fact_once() -> None:
     shown = explanation_input(FACTS, RULING)
     assert "Pay 492.80 GBP (estimate 742.80, excess -250.00)." in shown
-    assert all(f"{name}: " in shown for name in FACTS)
+    assert "incident_date: 2026-10-14." in shown
+    assert shown.count("742.80") == 1
 
 
 @pytest.mark.parametrize(
