@@ -244,3 +244,6 @@ def privileges(
         return
     for one in found:
         typer.echo(f"{one['tool']} {one['grant']}: {one['used']} of {one['leases']} leases used. {one['proposal']}")
+        for name, tables in (("touched", one["tables"]), ("allowed", one["allowed"])):
+            if isinstance(tables, dict) and tables:
+                typer.echo(f"  {name}: " + ", ".join(f"{'/'.join(done)} {table}" for table, done in tables.items()))

@@ -5,6 +5,7 @@ step is tried again, so a step that a crash cut short thinks the same thoughts f
 """
 
 import operator
+import warnings
 from dataclasses import replace
 from typing import Annotated, Any, TypedDict
 
@@ -19,6 +20,9 @@ from overseen.domain.findings import Finding, Verdict
 from overseen.errors import Defect, OverseenError
 from overseen.tools.errors import ToolRefused
 from overseen.tools.types import ToolPort
+
+# Durability has to be named all the same, or that of the outer graph is inherited and fails (decision 0003).
+warnings.filterwarnings("ignore", message="`durability` has no effect", category=UserWarning)
 
 _MOST_ROUNDS = 8
 """An agent that still asks for tools after so many thoughts is going round in circles."""

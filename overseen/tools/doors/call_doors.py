@@ -13,6 +13,7 @@ from overseen.settings import HttpResourceSettings
 from overseen.tools.doors.database import DatabaseLogin, DatabaseUse, DoorLimits, open_database_door
 from overseen.tools.doors.egress import EgressRecord, open_egress_door
 from overseen.tools.doors.http_targets import HTTP_KINDS, HttpCredential, limits_of, target_of
+from overseen.tools.doors.reach import Reach
 from overseen.tools.errors import ToolRefused
 
 
@@ -46,6 +47,7 @@ class CallDoors:
         self._journal = journal
         self._servers = dict(servers or {})
         self._limits = limits or DoorLimits()
+        self._reach = Reach()
 
     @asynccontextmanager
     async def database(self, call: ToolCall, grant: _Grant, credential: DatabaseLogin) -> AsyncGenerator[Path]:
@@ -54,15 +56,19 @@ class CallDoors:
         async def record(use: DatabaseUse) -> None:
             if use.statements == 0:
                 return
-            counts = {
+            told = {
                 "statements": use.statements,
                 "failed": use.failed,
                 "rows": use.rows,
                 "answer_bytes": use.answer_bytes,
+                "tables": use.touched,
+                "allowed": use.allowed,
             }
-            await self._write(call, grant, True, {"kind": "database", "resource": grant.resource, **counts})
+            await self._write(call, grant, True, {"kind": "database", "resource": grant.resource, **told})
 
-        async with open_database_door(self._folder, grant.name, credential, self._limits, record) as path:
+        async with open_database_door(
+            self._folder, grant.name, credential, self._limits, record, reach=self._reach
+        ) as path:
             yield path
 
     @asynccontextmanager

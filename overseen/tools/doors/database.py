@@ -11,7 +11,7 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
 from math import isfinite
@@ -22,9 +22,12 @@ import psycopg
 
 from overseen.errors import Unavailable
 from overseen.tools.doors.listening import private_socket
+from overseen.tools.doors.reach import Parameters, Reach, Tables
 
 _CONNECT_SECONDS = 5
 _CANCEL_SECONDS = 2.0
+_MOST_LOOKED_AT = 20
+"""Different statements of one call of which it is found out what they touch."""
 _MOST_CONNECTIONS = 16
 """At once from one sandbox; each holds a descriptor of this process."""
 
@@ -76,12 +79,14 @@ class DoorLimits:
 @dataclass(frozen=True, kw_only=True)
 class DatabaseUse:
     """What one call asked of a database: statements sent, how many of them failed or were refused, rows and bytes it
-    was given."""
+    was given; the tables it touched, and those its role might have touched."""
 
     statements: int
     failed: int
     rows: int
     answer_bytes: int
+    touched: Tables = field(default_factory=dict[str, list[str]])
+    allowed: Tables = field(default_factory=dict[str, list[str]])
 
 
 Recorder = Callable[[DatabaseUse], Awaitable[None]]
@@ -140,13 +145,18 @@ class _Conversation:
         self._limits = limits
         self._turn = asyncio.Lock()
         self._statements = self._failed = self._rows = self._answer_bytes = 0
+        self._executed: dict[str, Parameters] = {}
         self.tasks: set[asyncio.Task[None]] = set()
 
-    @property
-    def use(self) -> DatabaseUse:
-        """What was asked so far."""
+    async def use(self, reach: Reach, grant: str) -> DatabaseUse:
+        """What was asked so far. Asks the database, so only while nobody else does."""
         return DatabaseUse(
-            statements=self._statements, failed=self._failed, rows=self._rows, answer_bytes=self._answer_bytes
+            statements=self._statements,
+            failed=self._failed,
+            rows=self._rows,
+            answer_bytes=self._answer_bytes,
+            touched=await reach.touched(self._connection, self._executed),
+            allowed=await reach.allowed(self._connection, grant) if self._executed else {},
         )
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -192,7 +202,7 @@ class _Conversation:
             raise _Refused("too_many_statements", f"A call may send {self._limits.statements} statements.", ends=True)
         try:
             async with asyncio.timeout(self._limits.statement_seconds):
-                return await self._execute(sql, params)
+                answer = await self._execute(sql, params)
         except TimeoutError:
             raise _Refused(
                 "too_slow", f"A statement may take {self._limits.statement_seconds:g} s.", ends=True
@@ -202,6 +212,9 @@ class _Conversation:
             misuse = str(error) if isinstance(error, psycopg.ProgrammingError) else type(error).__name__
             message = error.diag.message_primary or misuse
             raise _Refused(error.sqlstate or "failed", message, ends=self._connection.broken) from None
+        if len(self._executed) < _MOST_LOOKED_AT:
+            self._executed[sql] = params
+        return answer
 
     async def _execute(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:
         rows: list[list[Any]] = []
@@ -261,10 +274,13 @@ async def open_database_door(
     login: DatabaseLogin,
     limits: DoorLimits | None = None,
     record: Recorder | None = None,
+    *,
+    reach: Reach | None = None,
 ) -> AsyncGenerator[Path]:
     """A unix socket below `folder` behind which the database answers as `login`; closed, with its session, at the end.
 
-    `record` is told what was asked once it is closed. Raises DoorUnavailable when the database cannot be entered.
+    `record` is told what was asked once it is closed; `reach` remembers what statements touch. Raises DoorUnavailable
+    when the database cannot be entered.
     """
     limits = limits or DoorLimits()
     connection = await _connect(name, login)
@@ -283,6 +299,11 @@ async def open_database_door(
                 if conversation.tasks:
                     await asyncio.wait(conversation.tasks, timeout=_CANCEL_SECONDS)
     finally:
-        await connection.close()
-        if record is not None:
-            await record(conversation.use)
+        use: DatabaseUse | None = None
+        try:
+            if record is not None:
+                use = await conversation.use(reach or Reach(), name)
+        finally:
+            await connection.close()
+        if record is not None and use is not None:
+            await record(use)

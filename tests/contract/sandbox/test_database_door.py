@@ -203,6 +203,31 @@ async def test_what_was_asked_is_counted_when_the_door_closes(tmp_path: Path, lo
     assert use.answer_bytes > 50
 
 
+async def test_which_tables_were_touched_and_might_have_been_is_told(
+    tmp_path: Path, login: DatabaseCredential, postgres_server: EmbeddedPostgres
+) -> None:
+    connection = await postgres_server.connect()
+    async with connection:
+        for name in ("a", "b", "c"):
+            await connection.execute(f"CREATE TABLE IF NOT EXISTS reach_{name} (n int PRIMARY KEY)".encode())
+        await connection.commit()
+    uses: list[DatabaseUse] = []
+
+    async def record(use: DatabaseUse) -> None:
+        uses.append(use)
+
+    async with open_database_door(tmp_path, "insurer", login, LIMITS, record) as path, through(path) as client:
+        await client.query("select count(*) from reach_a where n > %s", [1])
+        await client.query("insert into reach_a values (%s)", [5])
+        assert (await client.query("select count(*) as n from reach_a"))["rows"] == [[1]]
+        await client.query("insert into reach_c values (%s) on conflict (n) do nothing", [7])
+        await client.query("select * from reach_b where reach_b.nowhere = 1")
+    (use,) = uses
+    both = ["insert", "select"]
+    assert use.touched == {"public.reach_a": both, "public.reach_c": both}
+    assert "select" in use.allowed["public.reach_b"]
+
+
 async def test_many_connections_at_once_are_not_taken(tmp_path: Path, login: DatabaseCredential) -> None:
     async with open_database_door(tmp_path, "insurer", login, LIMITS) as path:
         opened = [await asyncio.open_unix_connection(path) for _ in range(30)]

@@ -29,3 +29,33 @@ def test_a_lease_that_is_about_right_stays() -> None:
 
 def test_nothing_is_proposed_on_few_leases() -> None:
     assert proposal(leases=5, used=0) == ""
+
+
+def test_tables_that_were_never_touched_should_not_be_granted() -> None:
+    text = propose(
+        tool="find_duplicate_photos",
+        grant="insurer_read",
+        leases=40,
+        used=40,
+        longest_seconds=25.0,
+        granted_seconds=60.0,
+        tables={"public.claim_photos": ("select",)},
+        allowed={"public.claim_photos": ("select",), "public.policies": ("select",)},
+    )
+    assert "with GRANT SELECT ON public.claim_photos;" in text
+    assert "never used select on public.policies of insurer_read" in text
+
+
+def test_a_grant_that_was_used_in_full_stays() -> None:
+    used = {"public.payments": ("insert", "select")}
+    kept = propose(
+        tool="pay_settlement",
+        grant="insurer_pay",
+        leases=40,
+        used=40,
+        longest_seconds=25.0,
+        granted_seconds=60.0,
+        tables=used,
+        allowed=used,
+    )
+    assert kept == ""
