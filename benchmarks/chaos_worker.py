@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from benchmarks.rules import Everything
 from overseen.domain.calls import ToolCall
 from overseen.engine.liveness import WorkerLiveness, living_worker, new_worker_id
 from overseen.engine.services import CanaryService, ReconcilerService, Service, ServiceKeeper, SweeperService
@@ -31,7 +32,7 @@ from overseen.settings import Settings, load_settings
 from overseen.store import Database, PostgresBlobStore
 from overseen.store.tables import CallRecord
 from overseen.tools.doors import CallDoors
-from overseen.tools.gateway import CallBudget, GatewayParts, build_gateway
+from overseen.tools.gateway import GatewayParts, build_gateway
 from overseen.tools.registry import load_registry
 from overseen.tools.sandbox.bubblewrap import BubblewrapBackend
 from overseen.tools.types import ToolPort
@@ -39,25 +40,6 @@ from overseen.tools.types import ToolPort
 _LOG = logging.getLogger("chaos")
 _RUNS_AT_ONCE = 3
 _BLOB_KEY = b"c" * 32
-
-
-class Everything:
-    """Rules under which everything may be called: here only what survives counts."""
-
-    def __init__(self, tools: frozenset[str]) -> None:
-        self._tools = tools
-
-    async def tools_of(self, run_id: str, agent: str) -> frozenset[str]:  # noqa: ARG002
-        return self._tools
-
-    async def budget_of(self, run_id: str) -> CallBudget:  # noqa: ARG002
-        return CallBudget(calls=1_000_000, seconds=1_000_000.0)
-
-    async def permits(self, call: ToolCall) -> bool:  # noqa: ARG002
-        return True
-
-    async def stopped(self, call: ToolCall) -> str | None:  # noqa: ARG002
-        return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.rules import Everything
 from overseen.blocking import run_blocking
 from overseen.domain.calls import FileInput, ToolCall
 from overseen.domain.identifiers import new_id
@@ -41,7 +42,7 @@ from overseen.stack.vault_provisioning import DatabaseTarget, provision
 from overseen.store import Database, PostgresBlobStore, migrate
 from overseen.store.tables import CallRecord
 from overseen.tools.doors import CallDoors
-from overseen.tools.gateway import CallBudget, GatewayParts, build_gateway
+from overseen.tools.gateway import GatewayParts, build_gateway
 from overseen.tools.registry import load_registry
 from overseen.tools.sandbox.bubblewrap import BubblewrapBackend
 from overseen.tools.sandbox.port import SandboxJob
@@ -52,25 +53,6 @@ LETTER = (SAMPLES / "car_above_threshold" / "claim_letter.pdf").read_bytes()
 SCAN = (SAMPLES / "home_scanned_letter" / "scan0004.pdf").read_bytes()
 
 AT_ONCE = (1, 8, 32)
-
-
-class Everything:
-    """Rules under which everything may be called: here only time counts."""
-
-    def __init__(self, tools: frozenset[str]) -> None:
-        self._tools = tools
-
-    async def tools_of(self, run_id: str, agent: str) -> frozenset[str]:  # noqa: ARG002
-        return self._tools
-
-    async def budget_of(self, run_id: str) -> CallBudget:  # noqa: ARG002
-        return CallBudget(calls=1_000_000, seconds=1_000_000.0)
-
-    async def permits(self, call: ToolCall) -> bool:  # noqa: ARG002
-        return True
-
-    async def stopped(self, call: ToolCall) -> str | None:  # noqa: ARG002
-        return None
 
 
 @dataclass(frozen=True, kw_only=True)

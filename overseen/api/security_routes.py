@@ -6,10 +6,12 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from overseen.api.access import Viewer
 from overseen.api.exports import ExportFormat, export_lines
 from overseen.api.reading.lease_filter import MOST_AT_ONCE, LeaseFilter
 from overseen.api.reading.security import StopView
 from overseen.api.routes import ServicesHere, ViewerHere
+from overseen.api.services import Services
 from overseen.domain.canonical import plain
 from overseen.errors import InvalidInput
 from overseen.secrets.stops import Scope
@@ -25,6 +27,17 @@ def _count_act(request: Request, viewer: ViewerHere) -> None:
 
 
 _Limited = Depends(_count_act)
+
+
+def lease_export(viewer: Viewer, services: Services, chosen: LeaseFilter, as_format: ExportFormat) -> StreamingResponse:
+    """The file that pages and API give. Raises Forbidden, and InvalidInput for a filter that makes no sense."""
+    viewer.require_leases()
+    chosen.conditions()  # said before the first byte
+    return StreamingResponse(
+        export_lines(services.leases.stream(chosen), as_format),
+        media_type=as_format.media_type,
+        headers={"Content-Disposition": f'attachment; filename="{as_format.file_name}"'},
+    )
 
 
 class StopIn(BaseModel):
@@ -70,13 +83,7 @@ async def export_leases(
     as_format: Annotated[ExportFormat, Query(alias="format")] = ExportFormat.JSONL,
 ) -> StreamingResponse:
     """Every lease that matches, streamed: `format` is jsonl, ocsf or cef."""
-    viewer.require_leases()
-    chosen.conditions()  # a filter that makes no sense is said before the first byte
-    return StreamingResponse(
-        export_lines(services.leases.stream(chosen), as_format),
-        media_type=as_format.media_type,
-        headers={"Content-Disposition": f'attachment; filename="{as_format.file_name}"'},
-    )
+    return lease_export(viewer, services, chosen, as_format)
 
 
 @security_router.get("/leases/{lease_id}")

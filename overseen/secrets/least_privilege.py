@@ -29,8 +29,9 @@ class Privilege:
 
     `used` counts leases whose credential was taken out at all; `longest_seconds` is the longest a lease was held, and
     `granted_seconds` the longest one could have been. `tables` are those that were touched and `allowed` those that
-    could have been, with what was or might be done to them; empty for grants that are no database's. `proposal` is
-    empty when nothing should change.
+    could have been, with what was or might be done to them; empty for grants that are no database's. `unexplained` says
+    that some statements could not be looked into: then no other tables are proposed. `proposal` is empty when nothing
+    should change.
     """
 
     tool: str
@@ -45,6 +46,7 @@ class Privilege:
     granted_seconds: float
     tables: Mapping[str, tuple[str, ...]]
     allowed: Mapping[str, tuple[str, ...]]
+    unexplained: bool
     proposal: str
 
 
@@ -74,9 +76,12 @@ async def least_privilege(database: Database, *, days: int = 30) -> list[Privile
         seen = (await session.execute(_doors(days))).all()
     tables: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     allowed: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for tool, grant, touched, might in seen:
+    unexplained: set[tuple[str, str]] = set()
+    for tool, grant, touched, might, unknown in seen:
         _add(tables[tool, grant], touched)
         _add(allowed[tool, grant], might)
+        if unknown:
+            unexplained.add((tool, grant))
     return [
         Privilege(
             tool=row.tool,
@@ -91,6 +96,7 @@ async def least_privilege(database: Database, *, days: int = 30) -> list[Privile
             granted_seconds=round(float(row.granted), 3),
             tables=_sorted(tables[row.tool, row.grants[0]]),
             allowed=_sorted(allowed[row.tool, row.grants[0]]),
+            unexplained=(row.tool, row.grants[0]) in unexplained,
             proposal=propose(
                 tool=row.tool,
                 grant=row.grants[0],
@@ -98,7 +104,7 @@ async def least_privilege(database: Database, *, days: int = 30) -> list[Privile
                 used=row.used,
                 longest_seconds=float(row.longest),
                 granted_seconds=float(row.granted),
-                tables=_sorted(tables[row.tool, row.grants[0]]),
+                tables={} if (row.tool, row.grants[0]) in unexplained else _sorted(tables[row.tool, row.grants[0]]),
                 allowed=_sorted(allowed[row.tool, row.grants[0]]),
             ),
         )
@@ -106,11 +112,11 @@ async def least_privilege(database: Database, *, days: int = 30) -> list[Privile
     ]
 
 
-def _doors(days: int) -> Select[str, Any, Any, Any]:
-    """Tool, grant, tables touched and tables allowed, as the doors of the last `days` told; each answer once."""
+def _doors(days: int) -> Select[str, Any, Any, Any, Any]:
+    """Tool, grant, tables touched and allowed, and statements unexplained, as doors told in `days`; each answer once."""
     detail, call_id, door = JournalRow.payload["detail"], JournalRow.payload["call_id"], JournalRow.payload["door"]
     return (
-        select(LeaseRecord.tool, door.astext, detail["tables"], detail["allowed"])
+        select(LeaseRecord.tool, door.astext, detail["tables"], detail["allowed"], detail["unexplained"])
         .join(LeaseRecord, (LeaseRecord.call_id == call_id.astext) & (LeaseRecord.grants[1] == door.astext))
         .where(
             JournalRow.kind == DoorRequest.kind,
@@ -150,7 +156,8 @@ def propose(
     needless = {
         name: left for name, rights in allowed.items() if (left := sorted(set(rights) - set(tables.get(name, ()))))
     }
-    if tables and needless:
+    # A table that is not granted itself was reached through a view, whose use is not seen.
+    if needless and tables and tables.keys() <= allowed.keys():
         enough = "; ".join(f"GRANT {', '.join(rights).upper()} ON {name}" for name, rights in tables.items())
         spare = ", ".join(f"{'/'.join(rights)} on {name}" for name, rights in needless.items())
         proposals.append(f"Give {tool} a grant of its own with {enough}; it never used {spare} of {grant}.")

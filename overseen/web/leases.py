@@ -7,13 +7,14 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 
 from overseen.api.access import Viewer
-from overseen.api.exports import ExportFormat, export_lines
+from overseen.api.exports import ExportFormat
 from overseen.api.reading.lease_filter import LeaseFilter
 from overseen.api.reading.lease_views import LeaseView
 from overseen.api.reading.security import Reach
+from overseen.api.security_routes import lease_export
 from overseen.api.services import Services
 from overseen.errors import InvalidInput
 from overseen.secrets.stops import Scope
@@ -91,13 +92,7 @@ async def export(
     as_format: Annotated[ExportFormat, Query(alias="format")] = ExportFormat.JSONL,
 ) -> Response:
     """Every lease of the filtered list as a file, streamed."""
-    viewer.require_leases()
-    chosen.conditions()  # a filter that makes no sense is said before the first byte
-    return StreamingResponse(
-        export_lines(services.leases.stream(chosen), as_format),
-        media_type=as_format.media_type,
-        headers={"Content-Disposition": f'attachment; filename="{as_format.file_name}"'},
-    )
+    return lease_export(viewer, services, chosen, as_format)
 
 
 @router.get("/findings")

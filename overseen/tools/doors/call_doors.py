@@ -63,6 +63,7 @@ class CallDoors:
                 "answer_bytes": use.answer_bytes,
                 "tables": use.touched,
                 "allowed": use.allowed,
+                "unexplained": use.unexplained,
             }
             await self._write(call, grant, True, {"kind": "database", "resource": grant.resource, **told})
 

@@ -79,7 +79,7 @@ class DoorLimits:
 @dataclass(frozen=True, kw_only=True)
 class DatabaseUse:
     """What one call asked of a database: statements sent, how many of them failed or were refused, rows and bytes it
-    was given; the tables it touched, and those its role might have touched."""
+    was given; the tables it touched, those its role might have touched, and of how many statements that is unknown."""
 
     statements: int
     failed: int
@@ -87,6 +87,7 @@ class DatabaseUse:
     answer_bytes: int
     touched: Tables = field(default_factory=dict[str, list[str]])
     allowed: Tables = field(default_factory=dict[str, list[str]])
+    unexplained: int = 0
 
 
 Recorder = Callable[[DatabaseUse], Awaitable[None]]
@@ -146,17 +147,20 @@ class _Conversation:
         self._turn = asyncio.Lock()
         self._statements = self._failed = self._rows = self._answer_bytes = 0
         self._executed: dict[str, Parameters] = {}
+        self._not_looked_at = 0
         self.tasks: set[asyncio.Task[None]] = set()
 
     async def use(self, reach: Reach, grant: str) -> DatabaseUse:
         """What was asked so far. Asks the database, so only while nobody else does."""
+        touched = await reach.touched(self._connection, self._executed)
         return DatabaseUse(
             statements=self._statements,
             failed=self._failed,
             rows=self._rows,
             answer_bytes=self._answer_bytes,
-            touched=await reach.touched(self._connection, self._executed),
+            touched=touched.tables,
             allowed=await reach.allowed(self._connection, grant) if self._executed else {},
+            unexplained=touched.unexplained + self._not_looked_at,
         )
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -212,8 +216,10 @@ class _Conversation:
             misuse = str(error) if isinstance(error, psycopg.ProgrammingError) else type(error).__name__
             message = error.diag.message_primary or misuse
             raise _Refused(error.sqlstate or "failed", message, ends=self._connection.broken) from None
-        if len(self._executed) < _MOST_LOOKED_AT:
+        if sql in self._executed or len(self._executed) < _MOST_LOOKED_AT:
             self._executed[sql] = params
+        else:
+            self._not_looked_at += 1
         return answer
 
     async def _execute(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:

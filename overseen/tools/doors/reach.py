@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, LiteralString, cast
 
 import psycopg
@@ -26,48 +27,72 @@ GROUP BY 1
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class Touched:
+    """Tables that statements touched. `unexplained` counts statements of which it could not be found out."""
+
+    tables: Tables
+    unexplained: int
+
+
 class Reach:
-    """Asks and remembers, for all doors of a process."""
+    """Asks and remembers, for all doors of a process. What the database did not say is not remembered."""
 
     def __init__(self) -> None:
         self._touched: dict[str, Tables] = {}
         self._allowed: dict[str, Tables] = {}
 
-    async def touched(self, connection: psycopg.AsyncConnection[Any], statements: Mapping[str, Parameters]) -> Tables:
-        """What these statements, all of which were executed, touch. What the planner cannot say is left out."""
+    async def touched(self, connection: psycopg.AsyncConnection[Any], statements: Mapping[str, Parameters]) -> Touched:
+        """What these statements, all of which were executed, touch. Takes at most a second in all."""
         found: Tables = {}
+        unexplained = 0
+        deadline = asyncio.get_running_loop().time() + _SECONDS
         for sql, parameters in statements.items():
-            digest = hashlib.sha256(sql.encode()).hexdigest()
-            if digest not in self._touched and len(self._touched) < _MOST_REMEMBERED:
-                rows = await _rows(connection, f"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) {sql}", parameters)
-                self._touched[digest] = _merged(_tables_of(_plan(rows)))
-            for name, operations in self._touched.get(digest, {}).items():
+            tables = await self._of_statement(connection, sql, parameters, deadline)
+            if tables is None:
+                unexplained += 1
+                continue
+            for name, operations in tables.items():
                 found[name] = sorted({*found.get(name, ()), *operations})
-        return found
+        return Touched(tables=found, unexplained=unexplained)
 
     async def allowed(self, connection: psycopg.AsyncConnection[Any], grant: str) -> Tables:
         """What the role behind `connection` may touch; remembered by `grant`, whose roles are all alike."""
         if grant not in self._allowed:
-            rows = await _rows(connection, _ALLOWED, None)
+            rows = await _rows(connection, _ALLOWED, None, asyncio.get_running_loop().time() + _SECONDS)
             if not rows:
                 return {}
             self._allowed[grant] = {str(name): list(privileges) for name, privileges in rows}
         return self._allowed[grant]
 
+    async def _of_statement(
+        self, connection: psycopg.AsyncConnection[Any], sql: str, parameters: Parameters, deadline: float
+    ) -> Tables | None:
+        digest = hashlib.sha256(sql.encode()).hexdigest()
+        if digest in self._touched:
+            return self._touched[digest]
+        # Planned, never executed: EXPLAIN without ANALYZE has no effect.
+        rows = await _rows(connection, f"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) {sql}", parameters, deadline)
+        if not rows:
+            return None
+        tables = _merged(_tables_of(_plan(rows)))
+        if len(self._touched) < _MOST_REMEMBERED:
+            self._touched[digest] = tables
+        return tables
 
-async def _rows(connection: psycopg.AsyncConnection[Any], sql: str, parameters: Parameters) -> list[Any]:
-    """The rows, or none where the database does not say."""
+
+async def _rows(
+    connection: psycopg.AsyncConnection[Any], sql: str, parameters: Parameters, deadline: float
+) -> list[Any]:
+    """The rows, or none where the database does not say, or not in time."""
     with contextlib.suppress(psycopg.Error, TimeoutError):
-        async with asyncio.timeout(_SECONDS), connection.cursor() as cursor:
-            # Planned, never executed: EXPLAIN without ANALYZE has no effect.
+        async with asyncio.timeout_at(deadline), connection.cursor() as cursor:
             await cursor.execute(cast(LiteralString, sql), parameters)
             return await cursor.fetchall()
     return []
 
 
 def _plan(rows: Sequence[Any]) -> Any:
-    if not rows:
-        return {}
     told = rows[0][0]
     return json.loads(told) if isinstance(told, str) else told
 

@@ -15,6 +15,7 @@ import pytest
 from overseen.secrets.secret import DatabaseCredential, Secret
 from overseen.tools.doors import DoorLimits, DoorUnavailable
 from overseen.tools.doors.database import DatabaseUse, open_database_door
+from overseen.tools.doors.reach import Reach
 from overseen.tools.sandbox import Capability
 from tests.contract.sandbox.conftest import Sandbox
 from tests.stack_fixtures import EmbeddedPostgres
@@ -226,6 +227,23 @@ async def test_which_tables_were_touched_and_might_have_been_is_told(
     both = ["insert", "select"]
     assert use.touched == {"public.reach_a": both, "public.reach_c": both}
     assert "select" in use.allowed["public.reach_b"]
+    assert use.unexplained == 0
+
+
+async def test_what_a_statement_touches_is_said_to_be_unknown_where_the_planner_cannot_say(
+    tmp_path: Path, login: DatabaseCredential
+) -> None:
+    uses: list[DatabaseUse] = []
+
+    async def record(use: DatabaseUse) -> None:
+        uses.append(use)
+
+    reach = Reach()
+    for _ in range(2):
+        opened = open_database_door(tmp_path, "insurer", login, LIMITS, record, reach=reach)
+        async with opened as path, through(path) as client:
+            await client.query("show server_version")
+    assert [use.unexplained for use in uses] == [1, 1]
 
 
 async def test_many_connections_at_once_are_not_taken(tmp_path: Path, login: DatabaseCredential) -> None:

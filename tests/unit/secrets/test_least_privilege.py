@@ -59,3 +59,17 @@ def test_a_grant_that_was_used_in_full_stays() -> None:
         allowed=used,
     )
     assert kept == ""
+
+
+def test_nothing_is_proposed_about_tables_that_were_reached_through_a_view() -> None:
+    kept = propose(
+        tool="look_up_policy",
+        grant="insurer_read",
+        leases=40,
+        used=40,
+        longest_seconds=25.0,
+        granted_seconds=60.0,
+        tables={"public.policies": ("select",)},
+        allowed={"public.policies_in_force": ("select",)},
+    )
+    assert kept == ""
