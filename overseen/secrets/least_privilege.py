@@ -113,7 +113,7 @@ async def least_privilege(database: Database, *, days: int = 30) -> list[Privile
 
 
 def _doors(days: int) -> Select[str, Any, Any, Any, Any]:
-    """Tool, grant, tables touched and allowed, and statements unexplained, as doors told in `days`; each answer once."""
+    """Tool, grant, tables touched and allowed, statements unexplained, as doors told in `days`; each answer once."""
     detail, call_id, door = JournalRow.payload["detail"], JournalRow.payload["call_id"], JournalRow.payload["door"]
     return (
         select(LeaseRecord.tool, door.astext, detail["tables"], detail["allowed"], detail["unexplained"])
