@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
+import threading
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
@@ -24,6 +26,7 @@ _LOG = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
 _LOCK_CHECK_SECONDS = 1.0
+_END_SECONDS = 10.0
 
 
 @asynccontextmanager
@@ -91,10 +94,34 @@ async def _main() -> None:
     settings = load_settings()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        _end_soon()
+        stopped.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, stop)
     async with running_worker(settings):
-        await stopped.wait()
+        try:
+            await stopped.wait()
+        finally:
+            _end_soon()
+
+
+def _end_soon() -> None:
+    """Ends the process after `_END_SECONDS`, whatever still hangs in it.
+
+    The workflow library waits for a database that is gone without an end, and by then others may be taking over the
+    work of this worker. Nothing is lost by ending hard: a worker may be killed at any moment.
+    """
+    timer = threading.Timer(_END_SECONDS, _end_now)
+    timer.daemon = True
+    timer.start()
+
+
+def _end_now() -> None:
+    _LOG.warning("did not end within %.0f s and is ended now; another worker takes over what it held", _END_SECONDS)
+    os._exit(1)
 
 
 def main() -> None:

@@ -58,6 +58,11 @@ def _processes(home):
     return [mark.process() for mark in marks if mark is not None and mark.alive]
 
 
+def _alive(state, *names):
+    marks = {name: state.parts[name].mark for name in names}
+    return [name for name, mark in marks.items() if mark is not None and mark.alive]
+
+
 def _store(home):
     return psycopg.connect(load_settings(home, {}).database.dsn, autocommit=True)
 
@@ -141,12 +146,28 @@ def test_after_a_kill_of_the_stack_nothing_is_left_and_up_continues(stack):
     with _store(stack) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS continued AS SELECT 1 AS number")
     os.kill(state.stack.pid, signal.SIGKILL)
-    marks = [part.mark for part in state.parts.values() if part.mark is not None]
-    assert wait_until(lambda: not any(mark.alive for mark in marks), 30)
+    assert wait_until(lambda: not _alive(state, *state.parts), 30), _alive(state, *state.parts)
     _up(stack)
     assert read_state(stack).ports == state.ports
     with _store(stack) as connection:
         assert connection.execute("SELECT number FROM continued").fetchone() == (1,)
+
+
+def test_web_and_worker_end_even_when_the_database_hangs(stack):
+    _up(stack)
+    state = read_state(stack)
+    postgres = state.parts["postgres"].mark.process()
+    family = [postgres, *postgres.children(recursive=True)]
+    for process in family:
+        process.suspend()
+    try:
+        os.kill(state.stack.pid, signal.SIGKILL)
+        # Left to itself, a worker goes on for 25 s and more.
+        assert wait_until(lambda: not _alive(state, "web", "worker"), 20), _alive(state, "web", "worker")
+    finally:
+        for process in family:
+            process.resume()
+    assert wait_until(lambda: not _alive(state, "postgres"), 30)
 
 
 def test_a_half_written_stack_file_is_no_problem(stack):
