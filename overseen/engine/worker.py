@@ -24,7 +24,8 @@ from overseen.settings import Settings, load_settings
 
 _LOG = logging.getLogger(__name__)
 
-_POLL_SECONDS = 0.1
+_RUNS_POLL_SECONDS = 0.5
+_QUESTIONS_POLL_SECONDS = 0.25
 _LOCK_CHECK_SECONDS = 1.0
 _END_SECONDS = 10.0
 
@@ -77,9 +78,12 @@ async def _launch(settings: Settings, worker_id: str) -> None:
     DBOS.listen_queues([runs_queue(region), questions_queue(region)])
     # Launched inside the running loop, so that workflows run on the loop that owns our connections.
     DBOS.launch()
-    for name, concurrency in ((runs_queue(region), settings.worker.concurrency), (questions_queue(region), 1)):
+    for name, concurrency, seconds in (
+        (runs_queue(region), settings.worker.concurrency, _RUNS_POLL_SECONDS),
+        (questions_queue(region), 1, _QUESTIONS_POLL_SECONDS),
+    ):
         await DBOS.register_queue_async(
-            name, worker_concurrency=concurrency, polling_interval_sec=_POLL_SECONDS, on_conflict="always_update"
+            name, worker_concurrency=concurrency, polling_interval_sec=seconds, on_conflict="always_update"
         )
 
 

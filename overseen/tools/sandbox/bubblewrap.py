@@ -7,8 +7,9 @@ otherwise as ours, in namespaces that show it nothing of ours.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 from overseen.blocking import run_blocking
 from overseen.tools.sandbox.frames import FrameError
@@ -43,6 +44,8 @@ _ALWAYS = frozenset(
         Capability.PER_CALL_ISOLATION,
     }
 )
+T = TypeVar("T")
+
 _HELLO_BYTES = 1024
 _HELLO_SECONDS = 60.0
 _DYING_SECONDS = 0.5
@@ -67,10 +70,10 @@ class BubblewrapBackend:
         self._distributions = tuple(distributions)
         self._use_cgroups = use_cgroups
         self._free = asyncio.Semaphore(concurrency)
-        self._pool = WarmPool(self._start_warm, most=most_prewarmed)
+        self._pool = WarmPool(self._start_warm, self._end, most=most_prewarmed)
         self._starting = asyncio.Lock()
         self._machinery: Machinery | None = None
-        self._endings: set[asyncio.Task[Ended]] = set()
+        self._endings: set[asyncio.Task[Any]] = set()
         self._closed = False
 
     @property
@@ -186,11 +189,16 @@ class BubblewrapBackend:
             ) from error
 
     async def _end(self, worker: Worker) -> Ended:
-        """End a worker even while we are being cancelled."""
-        ending = asyncio.create_task(worker.end())
-        self._endings.add(ending)
-        ending.add_done_callback(self._endings.discard)
+        """End a worker even while we are being cancelled. What it held is freed in the background."""
+        ending = self._beside(worker.end())
+        ending.add_done_callback(lambda _: self._beside(worker.clear()))
         return await asyncio.shield(ending)
+
+    def _beside(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+        return task
 
     async def _start_warm(self, kind: WarmKind) -> Worker:
         worker = await self._start(kind.profile, warm=True, entry_module=kind.entry_module)
@@ -246,8 +254,8 @@ class BubblewrapBackend:
             return
         self._closed = True
         await self._pool.close()
-        if self._endings:
-            await asyncio.wait(self._endings)
+        while self._endings:
+            await asyncio.wait(set(self._endings))
         if self._machinery is not None:
             await self._machinery.spawner.close()
 

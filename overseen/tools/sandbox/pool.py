@@ -22,8 +22,15 @@ class WarmKind:
 class WarmPool:
     """Keeps up to `profile.prewarmed` workers of each kind waiting, `most` over all kinds; oldest kinds give way."""
 
-    def __init__(self, start: Callable[[WarmKind], Awaitable[Worker]], *, most: int) -> None:
+    def __init__(
+        self,
+        start: Callable[[WarmKind], Awaitable[Worker]],
+        end: Callable[[Worker], Awaitable[Ended]],
+        *,
+        most: int,
+    ) -> None:
         self._start = start
+        self._end = end
         self._most = most
         self._idle: dict[WarmKind, deque[Worker]] = {}
         self._filling: dict[WarmKind, asyncio.Task[None]] = {}
@@ -65,7 +72,7 @@ class WarmPool:
                 # The job that needs it will start its own worker and report what is wrong.
                 return
             if self._closed:
-                await worker.end()
+                await self._end(worker)
                 return
             waiting.append(worker)
             self._make_room(kind)
@@ -76,7 +83,7 @@ class WarmPool:
             self._drop(self._idle[victim].popleft())
 
     def _drop(self, worker: Worker) -> None:
-        task = asyncio.ensure_future(worker.end())
+        task = asyncio.ensure_future(self._end(worker))
         self._dropping.add(task)
         task.add_done_callback(self._dropped)
 

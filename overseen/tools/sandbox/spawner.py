@@ -93,9 +93,18 @@ def _make_view(folder: str) -> str:
     return view
 
 
+def _read_small(path: str) -> str:
+    """The content of a file the kernel makes up, with three system calls where `Path.read_text` needs nine."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, 4096).decode(errors="replace")
+    finally:
+        os.close(descriptor)
+
+
 def _parent_of(pid: int) -> int | None:
     try:
-        text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+        text = _read_small(f"/proc/{pid}/status")
     except OSError:
         return None
     return next((int(line[5:]) for line in text.splitlines() if line.startswith("PPid:")), None)
@@ -271,9 +280,8 @@ class Spawner:
         statistics: dict[str, str] = {}
         for name, path in sandbox.statistics.items():
             with contextlib.suppress(OSError):
-                statistics[name] = Path(path).read_text(encoding="ascii")
+                statistics[name] = _read_small(path)
         del self._sandboxes[sandbox.number]
-        self._drop_cgroups(sandbox.cgroups)
         self.send(
             {
                 "event": "ended",
@@ -284,6 +292,7 @@ class Spawner:
                 "statistics": statistics,
             }
         )
+        self._drop_cgroups(sandbox.cgroups)
 
     def _reap_strays(self) -> None:
         """Kill and reap children nobody knows: first processes of sandboxes that died while starting."""

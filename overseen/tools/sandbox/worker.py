@@ -138,8 +138,10 @@ class Worker:
         await asyncio.wait([self._spawned.ended], timeout=seconds)
 
     async def end(self) -> Ended:
-        """Kill it, wait until nothing of it is alive, free what it held. Raises SandboxUnavailable when that cannot be
-        proven."""
+        """Kill it and wait until nothing of it is alive; its place is then `clear`ed by the caller.
+
+        Raises SandboxUnavailable when the death cannot be proven.
+        """
         try:
             await self._spawner.kill(self._spawned)
             ended = await asyncio.wait_for(asyncio.shield(self._spawned.ended), _END_SECONDS)
@@ -149,7 +151,10 @@ class Worker:
         finally:
             self._log_task.cancel()
             self._pipes.close()
-            await run_blocking(self._place.clear)
+
+    async def clear(self) -> None:
+        """Free what it held. After `end`, and after it only; nobody has to wait for it."""
+        await run_blocking(self._place.clear)
 
 
 class Pipes:
