@@ -34,6 +34,7 @@ from overseen.secrets.broker import LeaseBroker
 from overseen.secrets.canary import Canary
 from overseen.secrets.connect import broker_vault, killswitch_vault
 from overseen.secrets.credentials import VaultCredentials
+from overseen.secrets.kill import KillSwitch
 from overseen.secrets.signer import HeadSigner
 from overseen.secrets.stops import Stops
 from overseen.secrets.sweeper import Sweeper
@@ -211,10 +212,11 @@ def _services_beside(ground: _Ground, vault: VaultClient, liveness: WorkerLivene
     killswitch = killswitch_vault(settings.vault)
     ground.stack.push_async_callback(killswitch.close)
     resources = settings.database_resources
+    source = VaultCredentials(killswitch, resources)
     sweeper = Sweeper(
         database=database,
         journal=journal,
-        source=VaultCredentials(killswitch, resources),
+        source=source,
         search=VaultSearch(killswitch),
         liveness=liveness,
         resources=resources,
@@ -227,7 +229,8 @@ def _services_beside(ground: _Ground, vault: VaultClient, liveness: WorkerLivene
         mounts=tuple(sorted({resource.vault_mount for resource in resources.values()})),
     )
     canary = Canary(database=database, journal=journal, vault=vault)
-    return CanaryService(canary), SweeperService(sweeper), reconciler
+    switch = KillSwitch(database=database, journal=journal, blobs=ground.blobs, vault=killswitch, source=source)
+    return CanaryService(canary), SweeperService(sweeper, switch), reconciler
 
 
 def _sandbox_services(ground: _Ground, sandboxes: SelectingBackend, liveness: WorkerLiveness) -> tuple[Service, ...]:

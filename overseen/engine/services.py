@@ -23,6 +23,7 @@ from overseen.journal.events import PartFailed
 from overseen.secrets.alone import alone
 from overseen.secrets.audit_log import AuditLog
 from overseen.secrets.canary import Canary
+from overseen.secrets.kill import KillSwitch
 from overseen.secrets.reconciler import Look, Reconciler
 from overseen.secrets.sightings import KeptMemory
 from overseen.secrets.sweeper import Sweeper
@@ -138,13 +139,17 @@ class CanaryService:
 
 
 class SweeperService:
-    """Ends what was left behind. Its row: closed, remaining, run_tokens_closed, strays_ended."""
+    """Ends what was left behind, and proves what kill switches could not.
+
+    Its row: closed, remaining, run_tokens_closed, strays_ended, stops_proven.
+    """
 
     name = "sweeper"
     interval_seconds = 10.0
 
-    def __init__(self, sweeper: Sweeper) -> None:
+    def __init__(self, sweeper: Sweeper, kill_switch: KillSwitch) -> None:
         self._sweeper = sweeper
+        self._kill_switch = kill_switch
 
     async def turn(self) -> Turn | None:
         """See Service."""
@@ -156,6 +161,7 @@ class SweeperService:
             "remaining": len(report.remaining),
             "run_tokens_closed": report.run_tokens_closed,
             "strays_ended": report.strays_ended,
+            "stops_proven": await self._kill_switch.finish(),
         }
         return Turn(ok=not report.remaining, detail=detail)
 

@@ -335,6 +335,15 @@ class KillSwitchPulled(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class KillSwitchProven(Event):
+    """What a kill switch could not prove gone when it was pulled, Vault being down say, is proven gone by now."""
+
+    stop_id: str
+    scope: str
+    target: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class KillSwitchLifted(Event):
     """What a kill switch stopped may go on, with new leases; or what was only asked for was withdrawn."""
 

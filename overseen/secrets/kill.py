@@ -7,14 +7,15 @@ import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
-from sqlalchemy import select, true, update
+from sqlalchemy import ColumnElement, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from overseen.domain.identifiers import new_id
 from overseen.errors import Conflict, InvalidInput, Misconfigured, NotFound, OverseenError, Refused, Unavailable
 from overseen.journal import SYSTEM, Journal
-from overseen.journal.events import KillSwitchAsked, KillSwitchLifted, KillSwitchPulled
+from overseen.journal.events import KillSwitchAsked, KillSwitchLifted, KillSwitchProven, KillSwitchPulled
 from overseen.secrets.connect import killswitch_vault
 from overseen.secrets.credentials import CredentialSource, VaultCredentials
 from overseen.secrets.errors import VaultRefused
@@ -31,6 +32,8 @@ from overseen.store.database import Database
 from overseen.store.tables import LeaseRecord, Run, RunTokenRecord, StopRecord, now
 
 _log = logging.getLogger(__name__)
+
+_Told = KillSwitchPulled | KillSwitchProven | KillSwitchLifted
 
 PATIENCE_SECONDS = 10.0
 """How long a pulled switch goes on until it leaves the rest to the sweeper."""
@@ -61,7 +64,7 @@ class KillSwitch:
 
     The stop is written down before Vault is asked for anything, so that from then on no new credential is given,
     however Vault is. What cannot be proven gone now (Vault down; no `vault` and `source` where this process has no
-    login) is reported as not proven, and left to the workers' sweeper.
+    login) is reported as not proven, and left to the workers' sweeper and `finish`.
     """
 
     def __init__(
@@ -144,6 +147,34 @@ class KillSwitch:
                 reason_blob=await self._blobs.put(reason.encode(), "text/plain", session=session) if reason else None,
             )
             await self._tell_all(session, event, by)
+
+    async def finish(self) -> int:
+        """Go on with what earlier pulls could not prove; returns how many are proven gone now.
+
+        To be called after a sweep, which ends the leases themselves. Raises Unavailable and VaultRefused.
+        """
+        before = now() - timedelta(seconds=self._patience_seconds)
+        in_force = select(StopRecord.stop_id).where(StopRecord.pulled_at < before, *_unproven()).order_by("pulled_at")
+        async with self._database.read() as session:
+            stop_ids = (await session.scalars(in_force)).all()
+        return sum([await self._finish(stop_id) for stop_id in stop_ids])
+
+    async def _finish(self, stop_id: str) -> bool:
+        async with self._database.transaction() as session:
+            # Locked, so that nobody lifts it while its agent is being shut off.
+            found = select(StopRecord).where(StopRecord.stop_id == stop_id, *_unproven()).with_for_update()
+            row = await session.scalar(found)
+            if row is None:
+                return False
+            scope = Scope(row.scope)
+            if scope is Scope.AGENT:
+                await self._set_agent(row.target, disabled=True)
+            if await self._living(scope, row.target) or await self._living_run_tokens(scope, row.target):
+                return False
+            row.proven_at = now()
+            event = KillSwitchProven(stop_id=stop_id, scope=row.scope, target=row.target)
+            await self._tell_all(session, event, "service:killswitch")
+            return True
 
     async def _end_all(self, stop_id: str, scope: Scope, target: str) -> KillReport:
         started = time.monotonic()
@@ -249,18 +280,21 @@ class KillSwitch:
 
     async def _end_run_tokens(self, scope: Scope, target: str) -> bool:
         """Runs and everything: the tokens above all calls. Whether none is left."""
-        if scope not in (Scope.RUN, Scope.EVERYTHING):
-            return True
-        reach = RunTokenRecord.run_id == target if scope is Scope.RUN else true()
-        async with self._database.read() as session:
-            rows = (await session.scalars(select(RunTokenRecord).where(RunTokenRecord.state != CLOSED, reach))).all()
-        source = self._source
+        rows, source = await self._living_run_tokens(scope, target), self._source
         if source is None:
             return not rows
         ended = await asyncio.gather(
             *(end_run_token(self._database, source, row, reason="killed") for row in rows if row.accessor)
         )
         return all(ended) and all(row.accessor for row in rows)
+
+    async def _living_run_tokens(self, scope: Scope, target: str) -> Sequence[RunTokenRecord]:
+        if scope not in (Scope.RUN, Scope.EVERYTHING):
+            return ()
+        reach = RunTokenRecord.run_id == target if scope is Scope.RUN else true()
+        async with self._database.read() as session:
+            rows = await session.scalars(select(RunTokenRecord).where(RunTokenRecord.state != CLOSED, reach))
+            return rows.all()
 
     async def _leave_to_sweeper(self, scope: Scope, target: str) -> None:
         """From now on every sweep tries to end what is left, although its worker lives."""
@@ -317,7 +351,7 @@ class KillSwitch:
             )
             await self._tell_all(session, event, row.pulled_by or row.asked_by)
 
-    async def _tell_all(self, session: AsyncSession, event: KillSwitchPulled | KillSwitchLifted, actor: str) -> None:
+    async def _tell_all(self, session: AsyncSession, event: _Told, actor: str) -> None:
         """The journal of the run it is about, while its chain is open, and that of the house."""
         # The run's own stream first: whoever seals a run's chain takes the two in this order too.
         if event.scope == Scope.RUN and await session.get(Run, event.target) is not None:
@@ -367,6 +401,10 @@ async def _still_stopped(session: AsyncSession, scope: str, target: str) -> bool
         .where(StopRecord.pulled_at.is_not(None), StopRecord.lifted_at.is_(None))
     )
     return await session.scalar(in_force.limit(1)) is not None
+
+
+def _unproven() -> tuple[ColumnElement[bool], ...]:
+    return StopRecord.pulled_at.is_not(None), StopRecord.lifted_at.is_(None), StopRecord.proven_at.is_(None)
 
 
 def _check_words(target: str, reason: str) -> None:

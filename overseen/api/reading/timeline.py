@@ -90,6 +90,7 @@ _WORDS: dict[str, tuple[str, str, Sentence]] = {
     "LeaseRefused": ("key", "stopped", lambda e: f"Lease refused: {e['message']}"),
     "KillSwitchAsked": ("stop", "waits", lambda e: f"Asked to stop {e['scope']}"),
     "KillSwitchPulled": ("stop", "stopped", _kill),
+    "KillSwitchProven": ("stop", "done", lambda e: f"Kill switch: the {e['scope']} is proven gone now"),
     "KillSwitchLifted": ("stop", "ended", lambda e: f"Kill switch lifted: {e['scope']} {e['target']}"),
     "RulingComputed": ("scale", "done", _ruling),
     "Explained": ("text", "ended", lambda e: f"Explanation written by the {e['author']}"),

@@ -26,11 +26,12 @@ from overseen.secrets.broker import LeaseBroker
 from overseen.secrets.canary import Canary
 from overseen.secrets.connect import broker_vault, killswitch_vault
 from overseen.secrets.credentials import VaultCredentials
+from overseen.secrets.kill import KillSwitch
 from overseen.secrets.secret import Secret
 from overseen.secrets.sweeper import Sweeper
 from overseen.secrets.vault_client import AppRoleLogin, VaultClient
 from overseen.secrets.vault_search import VaultSearch
-from overseen.store import Database
+from overseen.store import Database, PostgresBlobStore, load_blob_key
 from overseen.store.tables import ServiceReport, VaultSighting, now
 from tests.contract.secrets.conftest import READ, make_call
 from tests.stack_fixtures import Insurer, RunningOpenBao
@@ -176,7 +177,7 @@ async def test_the_canary_tells_how_vault_is(database: Database, journal: Journa
 
 
 async def test_the_sweeper_tells_what_it_ended_and_stands_back_for_another(
-    database: Database, journal: Journal, killswitch: VaultClient, insurer: Insurer
+    database: Database, journal: Journal, killswitch: VaultClient, insurer: Insurer, tmp_path: Path
 ) -> None:
     resources = {"insurer": insurer.resource}
     sweeper = Sweeper(
@@ -187,10 +188,17 @@ async def test_the_sweeper_tells_what_it_ended_and_stands_back_for_another(
         liveness=WorkerLiveness(database),
         resources=resources,
     )
-    service = SweeperService(sweeper)
+    kill_switch = KillSwitch(
+        database=database,
+        journal=journal,
+        blobs=PostgresBlobStore(database, load_blob_key(tmp_path)),
+        vault=killswitch,
+        source=VaultCredentials(killswitch, resources),
+    )
+    service = SweeperService(sweeper, kill_switch)
     turn = await service.turn()
     assert turn is not None
-    assert turn.detail == {"closed": 0, "remaining": 0, "run_tokens_closed": 0, "strays_ended": 0}
+    assert turn.detail == {"closed": 0, "remaining": 0, "run_tokens_closed": 0, "strays_ended": 0, "stops_proven": 0}
     async with alone(database, 7_201_340) as mine:
         assert mine
         assert await service.turn() is None

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from overseen.secrets.stops import Stops
 from overseen.secrets.vault_client import VaultClient
 from overseen.settings import ResourceSettings, VaultSettings
 from overseen.store import Database, PostgresBlobStore, load_blob_key
+from overseen.store.tables import StopRecord, now
 from tests.contract.secrets.conftest import READ, WRITE, make_call
 from tests.contract.secrets.test_broker import leased_roles, rows
 from tests.stack_fixtures import Insurer
@@ -198,6 +200,36 @@ async def test_with_vault_out_of_reach_the_stop_holds_and_the_sweeper_gets_the_r
     with pytest.raises(Stopped):
         async with broker.lease(make_call(run_id=call.run_id), [], wall_seconds=30):
             raise AssertionError("the block was entered")
+
+
+async def test_what_vault_could_not_do_when_the_switch_was_pulled_is_done_and_proven_later(
+    kill_switch: KillSwitch,
+    database: Database,
+    journal: Journal,
+    broker: LeaseBroker,
+    stack: AsyncExitStack,
+    killswitch: VaultClient,
+) -> None:
+    call = make_call(agent="extractor")
+    block = await stack.enter_async_context(AsyncExitStack())
+    await block.enter_async_context(broker.lease(call, [READ], wall_seconds=30))
+    async with database.transaction() as session:  # pulled where Vault could not be reached
+        pulled_at = now() - timedelta(seconds=60)
+        words = {"reason_blob": "0" * 64, "asked_by": BY, "pulled_by": BY, "pulled_at": pulled_at}
+        session.add(StopRecord(stop_id="stop_a", scope="agent", target="extractor", **words))
+    try:
+        assert await kill_switch.finish() == 0
+        assert (await killswitch.read("identity/entity/name/agent-extractor"))["data"]["disabled"]
+        await block.aclose()
+        await broker.drain()
+        assert [await kill_switch.finish() for _ in range(2)] == [1, 0]
+        last = await Stops(database).last()
+        assert last is not None
+        assert last.proven_at is not None
+        assert (await journal.entries(SYSTEM))[-1].payload["stop_id"] == "stop_a"
+    finally:
+        await kill_switch.lift("stop_a", by=BY)
+    assert not (await killswitch.read("identity/entity/name/agent-extractor"))["data"]["disabled"]
 
 
 async def test_asking_and_lifting_are_in_the_journal_without_their_reasons(
