@@ -7,7 +7,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from overseen.api.access import Viewer
-from overseen.api.exports import ExportFormat, export_lines
+from overseen.api.exports import ExportFormat, export_leases
 from overseen.api.reading.lease_filter import MOST_AT_ONCE, LeaseFilter
 from overseen.api.reading.security import StopView
 from overseen.api.routes import ServicesHere, ViewerHere
@@ -29,12 +29,14 @@ def _count_act(request: Request, viewer: ViewerHere) -> None:
 _Limited = Depends(_count_act)
 
 
-def lease_export(viewer: Viewer, services: Services, chosen: LeaseFilter, as_format: ExportFormat) -> StreamingResponse:
+async def lease_export(
+    viewer: Viewer, services: Services, chosen: LeaseFilter, as_format: ExportFormat
+) -> StreamingResponse:
     """The file that pages and API give. Raises Forbidden, and InvalidInput for a filter that makes no sense."""
     viewer.require_leases()
-    chosen.conditions()  # said before the first byte
+    by = f"account:{viewer.account_id}"
     return StreamingResponse(
-        export_lines(services.leases.stream(chosen), as_format),
+        await export_leases(services.leases, services.journal, chosen, as_format, by=by),
         media_type=as_format.media_type,
         headers={"Content-Disposition": f'attachment; filename="{as_format.file_name}"'},
     )
@@ -76,14 +78,14 @@ async def list_leases(viewer: ViewerHere, services: ServicesHere, chosen: Chosen
 
 
 @security_router.get("/leases/export")
-async def export_leases(
+async def get_lease_export(
     viewer: ViewerHere,
     services: ServicesHere,
     chosen: ChosenLeases,
     as_format: Annotated[ExportFormat, Query(alias="format")] = ExportFormat.JSONL,
 ) -> StreamingResponse:
     """Every lease that matches, streamed: `format` is jsonl, ocsf or cef."""
-    return lease_export(viewer, services, chosen, as_format)
+    return await lease_export(viewer, services, chosen, as_format)
 
 
 @security_router.get("/leases/{lease_id}")

@@ -1,5 +1,6 @@
 """`overseen leases`: the ledger, exports, the sweeper and the reconciler from the command line."""
 
+import getpass
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from typing import IO, Annotated
 
 import typer
 
-from overseen.api.exports import ExportFormat, export_lines
+from overseen.api.exports import ExportFormat, export_leases
 from overseen.api.reading.lease_filter import LeaseFilter
 from overseen.api.reading.lease_views import LeaseView, VaultRecord
 from overseen.api.reading.leases import LeaseReader
@@ -114,7 +115,8 @@ def export(  # noqa: PLR0913, PLR0917 - one parameter an option
     async def work() -> int:
         written = 0
         async with lease_desk() as desk, _opened(output) as file:
-            async for line in export_lines(LeaseReader(desk.database).stream(chosen), as_format):
+            reader, by = LeaseReader(desk.database), f"operator:{getpass.getuser()}"
+            async for line in await export_leases(reader, desk.journal, chosen, as_format, by=by):
                 file.write(line)
                 written += 1
         return written

@@ -372,6 +372,14 @@ class FindingExplained(Event):
     reason_blob: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class LeasesExported(Event):
+    """Someone took the ledger out of the house. `narrowed_by` are "field=value", without the words of a search."""
+
+    format: str
+    narrowed_by: tuple[str, ...] = ()
+
+
 # --- deciding -------------------------------------------------------------------------------------------------------
 
 

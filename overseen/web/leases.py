@@ -92,7 +92,7 @@ async def export(
     as_format: Annotated[ExportFormat, Query(alias="format")] = ExportFormat.JSONL,
 ) -> Response:
     """Every lease of the filtered list as a file, streamed."""
-    return lease_export(viewer, services, chosen, as_format)
+    return await lease_export(viewer, services, chosen, as_format)
 
 
 @router.get("/findings")

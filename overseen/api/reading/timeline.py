@@ -88,6 +88,7 @@ _WORDS: dict[str, tuple[str, str, Sentence]] = {
     "LeaseIssued": ("key", "running", lambda e: f"Lease issued: {', '.join(e['grants']) or 'no grants'}"),
     "LeaseClosed": ("key", "done", lambda e: f"Lease proven gone after {_seconds(e['lived_seconds'])}"),
     "LeaseRefused": ("key", "stopped", lambda e: f"Lease refused: {e['message']}"),
+    "LeasesExported": ("key", "ended", lambda e: f"Leases exported as {e['format']}"),
     "KillSwitchAsked": ("stop", "waits", lambda e: f"Asked to stop {e['scope']}"),
     "KillSwitchPulled": ("stop", "stopped", _kill),
     "KillSwitchProven": ("stop", "done", lambda e: f"Kill switch: the {e['scope']} is proven gone now"),

@@ -80,6 +80,18 @@ async def test_exports_hold_the_filtered_list_and_nothing_else(door: Door, house
         assert "pay_settlement" in answer.text
 
 
+async def test_who_exports_is_in_the_journal_without_the_words_they_searched_for(
+    door: Door, services, house: House
+) -> None:
+    aude = await door.browser("aude")
+    await aude.get("/leases/export?format=cef&tool=pay_settlement&search=Jane")
+    await (await door.browser("rosa")).get("/leases/export")
+    told = [entry for entry in await services.journal.entries(SYSTEM) if entry.kind == "LeasesExported"]
+    assert [(entry.actor, entry.payload["format"], entry.payload["narrowed_by"]) for entry in told] == [
+        (f"account:{house.auditor}", "cef", ["tool=pay_settlement", "search=..."])
+    ]
+
+
 async def test_an_export_has_every_lease_however_many_pages_there_are(
     door: Door, services, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
