@@ -51,6 +51,22 @@ def _kill(event: Payload) -> str:
     )
 
 
+def _door(event: Payload) -> str:
+    """What went through it, in numbers and addresses: the journal holds no content."""
+    detail = event.get("detail", {})
+    said = f"{'Used' if event['allowed'] else 'Was denied'} the door {event['door']}"
+    if detail.get("kind") == "http":
+        answered = f", {detail['status']}" if "status" in detail else ""
+        reason = "" if event["allowed"] else f" ({humanised(detail.get('reason', ''))})"
+        return f"{said}: {detail.get('method', '')} {detail.get('host', '')}{detail.get('path', '')}{answered}{reason}"
+    if detail.get("kind") == "database":
+        tables = ", ".join(name.rpartition(".")[2] for name in detail.get("tables", ()))
+        failed = f", {detail['failed']} failed" if detail.get("failed") else ""
+        through = f"{counted(detail['statements'], 'statement')}{failed}, {counted(detail['rows'], 'row')}"
+        return f"{said}: {through}{f' of {tables}' if tables else ''}"
+    return said
+
+
 def _ruling(event: Payload) -> str:
     amount = f" {event['amount']} {event.get('currency', '')}".rstrip() if event.get("amount") else ""
     return f"Rules say: {event['outcome']}{amount} (rows {', '.join(event['rules'])})"
@@ -84,7 +100,7 @@ _WORDS: dict[str, tuple[str, str, Sentence]] = {
         "stopped",
         lambda e: f"{humanised(e['tool'])} refused by {humanised(e['rule'])}: {e['message']}",
     ),
-    "DoorRequest": ("door", "ended", lambda e: f"{'Used' if e['allowed'] else 'Was denied'} the door {e['door']}"),
+    "DoorRequest": ("door", "ended", _door),
     "LeaseIssued": ("key", "running", lambda e: f"Lease issued: {', '.join(e['grants']) or 'no grants'}"),
     "LeaseClosed": ("key", "done", lambda e: f"Lease proven gone after {_seconds(e['lived_seconds'])}"),
     "LeaseRefused": ("key", "stopped", lambda e: f"Lease refused: {e['message']}"),
@@ -131,6 +147,8 @@ def _tone(kind: str, usual: str, payload: Payload) -> str:
         return _VERDICT_TONES.get(payload["verdict"], usual)
     if kind == "RunEnded":
         return _END_TONES.get(payload["state"], usual)
+    if kind == "DoorRequest" and not payload["allowed"]:
+        return "stopped"
     if kind == "BoundaryDecided" and payload["level"] == "automate":
         return "done"
     if kind == "PlanProposed" and payload.get("problems"):

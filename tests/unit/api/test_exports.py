@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from overseen.api.exports.formats import ExportFormat, export_lines
 from overseen.api.exports.cef import cef_line, extension_value, header_value
+from overseen.api.exports.formats import ExportFormat, export_lines
 from overseen.api.exports.moments import Happening, lease_events
 from overseen.api.exports.ocsf import CLASS_UID, ocsf_event
 from overseen.api.reading.lease_views import LeaseView
