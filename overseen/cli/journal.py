@@ -11,8 +11,12 @@ import typer
 
 from overseen.cli.terminal import AsJson, run, show_json, the_house
 from overseen.domain.canonical import plain
-from overseen.errors import InvalidInput
+from overseen.errors import InvalidInput, Misconfigured
 from overseen.journal import SYSTEM, Entry, Verification, verify
+from overseen.secrets.connect import broker_vault
+from overseen.secrets.errors import VaultRefused, VaultUnavailable
+from overseen.secrets.signer import HeadSigner
+from overseen.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="The journal: show, follow, verify, export.")
 
@@ -71,22 +75,37 @@ def verify_journal(
     stream: Annotated[str | None, typer.Argument(help="Only this stream; all when not given.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every hash and every anchored head. Ends with 1 and names the entry when something does not hold."""
+    """Check every hash, every anchored head, and its signature where Vault can be asked.
 
-    async def work() -> Verification:
-        async with the_house() as services:
-            return await verify(services.journal, stream=stream)
-
-    found = run(work(), as_json=as_json)
+    Ends with 1 and names the entry when something does not hold.
+    """
+    found, unasked = run(_verified(stream), as_json=as_json)
     if as_json:
-        show_json({**dataclasses.asdict(found), "holds": found.holds})
+        show_json({**dataclasses.asdict(found), "holds": found.holds, "signatures_unchecked_because": unasked})
     else:
         typer.echo(f"{found.entries} entries in {found.streams} streams; {found.signatures_checked} signatures checked")
+        if unasked is not None:
+            typer.echo(f"Signatures were not checked: {unasked}")
         for item in found.breaks:
             typer.echo(f"BROKEN  {item.stream}  entry {item.sequence}: {item.problem}")
         typer.echo("every chain holds" if found.holds else "the journal was tampered with or damaged")
     if not found.holds:
         raise typer.Exit(1)
+
+
+async def _verified(stream: str | None) -> tuple[Verification, str | None]:
+    """What was found, and why signatures could not be checked; None when they were."""
+    async with the_house() as services:
+        try:
+            vault = broker_vault(load_settings().vault)
+        except Misconfigured as error:
+            return await verify(services.journal, stream=stream), error.message
+        try:
+            return await verify(services.journal, stream=stream, signatures=HeadSigner(vault)), None
+        except (VaultRefused, VaultUnavailable) as error:
+            return await verify(services.journal, stream=stream), error.message
+        finally:
+            await vault.close()
 
 
 @app.command("export")

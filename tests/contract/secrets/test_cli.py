@@ -9,19 +9,40 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from overseen.cli import lease_desk, leases
+from overseen.cli import journal as journal_commands
+from overseen.cli import lease_desk, leases, terminal
+from overseen.journal import SYSTEM, Journal
+from overseen.journal.events import ChainClosed, KillSwitchLifted
 from overseen.secrets.broker import LeaseBroker
+from overseen.secrets.signer import HeadSigner
+from overseen.secrets.vault_client import VaultClient
 from overseen.settings import Settings
+from overseen.store import Database
 from tests.contract.secrets.conftest import READ, make_call
 
 
 @pytest.fixture(autouse=True)
 def _house(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease_desk, "load_settings", lambda: settings)
+    for module in (lease_desk, journal_commands, terminal):
+        monkeypatch.setattr(module, "load_settings", lambda: settings)
 
 
 async def overseen(*words: str) -> Result:
     return await asyncio.to_thread(CliRunner().invoke, leases.app, list(words))
+
+
+async def verified(exit_code: int = 0) -> dict[str, Any]:
+    result = await asyncio.to_thread(CliRunner().invoke, journal_commands.app, ["verify", "--json"])
+    assert result.exit_code == exit_code, result.output
+    return json.loads(result.stdout)
+
+
+async def sealed(database: Database, journal: Journal, run_id: str, signer: VaultClient) -> None:
+    event = KillSwitchLifted(stop_id="stop_a", scope="run", target=run_id)
+    entry = await journal.append(event, stream=run_id, actor="service:test")
+    async with database.transaction() as session:
+        signature = await HeadSigner(signer).sign(entry.hash)
+        await journal.close_chain(run_id, signature=signature, actor="service:test", session=session)
 
 
 async def answer(*words: str) -> Any:
@@ -95,3 +116,35 @@ async def test_sweep_and_reconcile_answer_in_json(broker: LeaseBroker) -> None:
         pass
     assert (await answer("sweep"))["remaining"] == []
     assert (await answer("reconcile", "--since", since))["findings"] == []
+
+
+async def test_verifying_the_journal_checks_the_signatures_of_sealed_chains(
+    database: Database, journal: Journal, vault: VaultClient
+) -> None:
+    await sealed(database, journal, "run_a", vault)
+    assert (await verified())["signatures_checked"] == 1
+    async with database.transaction() as session:
+        forged = await HeadSigner(vault).sign("cd" * 32)
+        await journal.append(
+            ChainClosed(run_id="run_b", sequence=1, head_hash="ab" * 32, signature=forged),
+            stream=SYSTEM,
+            actor="service:test",
+            session=session,
+        )
+    found = await verified(exit_code=1)
+    assert "the signature is not ours" in {item["problem"] for item in found["breaks"]}
+
+
+async def test_verifying_the_journal_without_vault_says_that_signatures_were_not_checked(
+    database: Database,
+    journal: Journal,
+    vault: VaultClient,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await sealed(database, journal, "run_a", vault)
+    away = settings.model_copy(update={"vault": settings.vault.model_copy(update={"addr": "http://127.0.0.1:1"})})
+    monkeypatch.setattr(journal_commands, "load_settings", lambda: away)
+    found = await verified()
+    assert (found["holds"], found["signatures_checked"]) == (True, 0)
+    assert "out of reach" in found["signatures_unchecked_because"]
