@@ -26,6 +26,7 @@ from overseen.secrets.broker import LeaseBroker
 from overseen.secrets.canary import Canary
 from overseen.secrets.connect import broker_vault, killswitch_vault
 from overseen.secrets.credentials import VaultCredentials
+from overseen.secrets.kill import KillSwitch
 from overseen.secrets.sweeper import Sweeper
 from overseen.secrets.vault_search import VaultSearch
 from overseen.settings import Settings, load_settings
@@ -80,10 +81,12 @@ async def house(settings: Settings, worker_id: str) -> AsyncGenerator[House]:
             backend=backend,
             doors=CallDoors(backend.doors_folder, journal=journal),
         )
+        ending = VaultCredentials(killswitch, resources)
+        switch = KillSwitch(database=database, journal=journal, blobs=blobs, vault=killswitch, source=ending)
         sweeper = Sweeper(
             database=database,
             journal=journal,
-            source=VaultCredentials(killswitch, resources),
+            source=ending,
             search=VaultSearch(killswitch),
             liveness=WorkerLiveness(database),
             resources=resources,
@@ -97,7 +100,7 @@ async def house(settings: Settings, worker_id: str) -> AsyncGenerator[House]:
             database=database,
             journal=journal,
             broker=broker,
-            services=(CanaryService(canary), SweeperService(sweeper), reconciler),
+            services=(CanaryService(canary), SweeperService(sweeper, switch), reconciler),
         )
 
 
