@@ -14,7 +14,7 @@ import pytest
 from overseen.tools.sandbox import BubblewrapBackend, SandboxBackend
 
 # Laying out interpreter and packages takes seconds: one folder for all tests of all sessions on this machine.
-SHARED_FOLDER = Path(tempfile.gettempdir(), "overseen-test-sandbox")
+SHARED_FOLDER = Path(tempfile.gettempdir(), f"overseen-test-sandbox-{os.getuid()}")
 
 
 @asynccontextmanager
