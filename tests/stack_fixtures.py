@@ -10,7 +10,7 @@ import secrets
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +23,11 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from overseen.errors import Unavailable
+from overseen.journal import Journal
+from overseen.secrets.anomalies import Anomaly
+from overseen.secrets.audit_log import AuditLog
+from overseen.secrets.connect import killswitch_vault
+from overseen.secrets.reconciler import Reconciler
 from overseen.settings import DatabaseSettings, ResourceSettings, SandboxSettings, Settings, VaultSettings
 from overseen.stack.openbao import EmbeddedOpenBao
 from overseen.stack.postgres import EmbeddedPostgres
@@ -38,8 +43,9 @@ from overseen.stack.server_parts import provision_leases
 from overseen.stack.vault_layout import BROKER, KILL_SWITCH
 from overseen.stack.vault_provisioning import Login
 from overseen.store import Database
+from tests.suite_ledger import SuiteLedger
 
-_TEMPLATE = "store_template"
+_TEMPLATE, _SUITE_LEDGER = "store_template", "suite_ledger"
 _numbers = itertools.count(1)
 
 
@@ -114,19 +120,52 @@ async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
 
 
 @pytest_asyncio.fixture(scope="session")
+async def suite_ledger(postgres_server: EmbeddedPostgres, store_template: str) -> SuiteLedger:
+    """Gathers the ledgers of all tests that use Vault."""
+    connection = await postgres_server.connect()
+    async with connection:
+        await make_database(connection, _SUITE_LEDGER, STORE_OWNER, template=store_template)
+    ledger = SuiteLedger(url=postgres_server.url(_SUITE_LEDGER, STORE_OWNER))
+    await ledger.open()
+    return ledger
+
+
+@pytest_asyncio.fixture(scope="session")
 async def openbao_server(
-    postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+    postgres_server: EmbeddedPostgres, suite_ledger: SuiteLedger, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RunningOpenBao]:
-    """A provisioned OpenBao that makes leases on `postgres_server`, for as long as the test session."""
+    """A provisioned OpenBao that makes leases on `postgres_server`, for as long as the test session.
+
+    At its end nothing may have happened in it of which no test's ledger knows.
+    """
     server = EmbeddedOpenBao(tmp_path_factory.mktemp("openbao"))
     await server.prepare()
     process = server.spawn()
     try:
         await until_ready(server, process)
-        yield RunningOpenBao(server=server, process=process, logins=await provision_leases(server, postgres_server))
+        running = RunningOpenBao(server=server, process=process, logins=await provision_leases(server, postgres_server))
+        yield running
+        if told := suite_ledger.unexplained(await _reconciled(running, suite_ledger)):
+            pytest.fail("The reconciler found in this session:\n" + "\n".join(told), pytrace=False)
     finally:
         process.terminate()
         process.wait(20)
+
+
+async def _reconciled(running: RunningOpenBao, ledger: SuiteLedger) -> list[Anomaly]:
+    database, killswitch = Database(async_url(ledger.url)), killswitch_vault(running.settings)
+    try:
+        reconciler = Reconciler(
+            database=database,
+            journal=Journal(database),
+            killswitch=killswitch,
+            audit_log=AuditLog(running.server.audit_file),
+            since=ledger.since,
+        )
+        return await reconciler.reconcile()
+    finally:
+        await killswitch.close()
+        await database.close()
 
 
 def async_url(url: str) -> str:
@@ -148,14 +187,29 @@ async def store_template(postgres_server: EmbeddedPostgres) -> str:
 
 
 @pytest_asyncio.fixture
-async def database_url(postgres_server: EmbeddedPostgres, store_template: str) -> AsyncIterator[str]:
+async def database_url(
+    request: pytest.FixtureRequest, postgres_server: EmbeddedPostgres, store_template: str
+) -> AsyncIterator[str]:
     """postgresql://... of a fresh, migrated store; dropped after the test."""
     name = f"store_{next(_numbers)}_{secrets.token_hex(3)}"
     connection = await postgres_server.connect()
     async with connection:
         await make_database(connection, name, STORE_OWNER, template=store_template)
-        yield postgres_server.url(name, STORE_OWNER)
+        url = postgres_server.url(name, STORE_OWNER)
+        yield url
+        if "openbao_server" in request.fixturenames:
+            await request.getfixturevalue("suite_ledger").take(url)
         await connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(autouse=True)
+def _in_the_suite_ledger(request: pytest.FixtureRequest) -> Iterator[None]:
+    if "openbao_server" not in request.fixturenames:
+        yield
+        return
+    ledger: SuiteLedger = request.getfixturevalue("suite_ledger")
+    with ledger.during(request.node.nodeid, on_purpose=request.node.get_closest_marker("anomalies") is not None):
+        yield
 
 
 @pytest_asyncio.fixture

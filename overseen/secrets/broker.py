@@ -157,9 +157,10 @@ class LeaseBroker:
                 await self._note(self._ledger.revoking(one, f"not_issued; {error.code}"))
         if isinstance(error, VaultUnavailable) and len(held) < len(asked):
             unproven.add(asked[len(held)].lease_id)
+        accessors = {one.asked.lease_id: one.token.accessor for one in held}
         for one in asked:
             state = LeaseState.REVOKING if one.lease_id in unproven else LeaseState.REFUSED
-            await self._note(self._ledger.refused([one], error, state=state))
+            await self._note(self._ledger.refused([one], error, state=state, accessor=accessors.get(one.lease_id)))
 
     async def _end(self, held: Sequence[Held], reason: str, used_at: datetime | None) -> None:
         for one in held:

@@ -150,14 +150,23 @@ class Ledger:
         async with self._database.read() as session:
             await check_stops(session, call)
 
-    async def refused(self, asked: Sequence[Asked], error: OverseenError, *, state: LeaseState) -> None:
-        """No credential was given. `state` is revoking when one may exist all the same and must be looked for."""
+    async def refused(
+        self, asked: Sequence[Asked], error: OverseenError, *, state: LeaseState, accessor: str | None = None
+    ) -> None:
+        """No credential was given. `state` is revoking when one may exist all the same and must be looked for.
+
+        `accessor` is that of a token which was minted and ended again: Vault's records tell of it.
+        """
         async with self._database.transaction() as session:
             for one in asked:
                 await session.execute(
                     update(LeaseRecord)
                     .where(LeaseRecord.lease_id == one.lease_id, LeaseRecord.state != LeaseState.CLOSED)
-                    .values(state=state, reason=f"{error.code}: {error.message}"[:_REASON_LENGTH])
+                    .values(
+                        state=state,
+                        reason=f"{error.code}: {error.message}"[:_REASON_LENGTH],
+                        accessor=func.coalesce(LeaseRecord.accessor, accessor),
+                    )
                 )
                 event = LeaseRefused(
                     lease_id=one.lease_id,

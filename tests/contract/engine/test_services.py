@@ -227,6 +227,7 @@ async def test_a_worker_far_from_vault_keeps_quiet_while_another_reconciles(
     assert not (await report(database, "reconciler")).ok
 
 
+@pytest.mark.anomalies
 async def test_another_worker_goes_on_where_the_last_reconciler_stopped(
     database: Database,
     make_reconciler: Callable[[Path | None], Service],

@@ -42,6 +42,7 @@ async def test_a_key_value_secret_is_read_wrapped_and_shown_to_nobody(
     assert [row.state for row in await rows(database)] == ["closed"]
 
 
+@pytest.mark.anomalies
 async def test_a_wrapped_secret_that_someone_else_unwrapped_is_refused_and_found(
     broker: LeaseBroker,
     administrator: hvac.Client,

@@ -118,6 +118,7 @@ async def test_an_ordinary_day_has_no_findings(broker: LeaseBroker, reconciler: 
     assert found + await names(reconciler) == []
 
 
+@pytest.mark.anomalies
 async def test_a_token_the_ledger_does_not_know(
     reconciler: Reconciler, database: Database, vault: VaultClient, source: VaultCredentials
 ) -> None:
@@ -125,6 +126,7 @@ async def test_a_token_the_ledger_does_not_know(
     assert await names(reconciler) == ["VAULT_ONLY_TOKEN"]
 
 
+@pytest.mark.anomalies
 async def test_a_token_that_borrows_the_id_of_a_lease(
     reconciler: Reconciler, broker: LeaseBroker, database: Database, vault: VaultClient, source: VaultCredentials
 ) -> None:
@@ -133,6 +135,7 @@ async def test_a_token_that_borrows_the_id_of_a_lease(
     assert await names(reconciler) == ["VAULT_ONLY_TOKEN"]
 
 
+@pytest.mark.anomalies
 async def test_a_lease_the_ledger_does_not_know(
     reconciler: Reconciler, database: Database, vault: VaultClient, source: VaultCredentials
 ) -> None:
@@ -142,6 +145,7 @@ async def test_a_lease_the_ledger_does_not_know(
     await source.revoke(minted.accessor, ())
 
 
+@pytest.mark.anomalies
 async def test_a_row_of_a_credential_that_vault_never_made(
     reconciler: Reconciler, broker: LeaseBroker, database: Database
 ) -> None:
@@ -163,6 +167,7 @@ async def test_a_row_of_a_credential_that_vault_never_made(
     assert await names(reconciler) == ["LEDGER_ONLY"]
 
 
+@pytest.mark.anomalies
 async def test_a_token_used_after_its_end(
     reconciler: Reconciler, broker: LeaseBroker, vault: VaultClient, kept_token: list[Secret]
 ) -> None:
@@ -174,6 +179,7 @@ async def test_a_token_used_after_its_end(
     assert [(finding.name.value, finding.lease_id) for finding in findings] == [("USE_AFTER_REVOKE", lease.lease_id)]
 
 
+@pytest.mark.anomalies
 async def test_a_probe_for_something_the_token_may_not_do(
     reconciler: Reconciler, broker: LeaseBroker, vault: VaultClient, kept_token: list[Secret]
 ) -> None:
@@ -183,6 +189,7 @@ async def test_a_probe_for_something_the_token_may_not_do(
         assert await names(reconciler) == ["DENIED"]
 
 
+@pytest.mark.anomalies
 async def test_a_second_read_with_a_stolen_token_is_refused_and_found(
     reconciler: Reconciler, broker: LeaseBroker, vault: VaultClient, kept_token: list[Secret]
 ) -> None:
@@ -193,6 +200,7 @@ async def test_a_second_read_with_a_stolen_token_is_refused_and_found(
         assert "DENIED" in await names(reconciler)
 
 
+@pytest.mark.anomalies
 async def test_a_secret_read_without_a_lease(
     reconciler: Reconciler, openbao_server: RunningOpenBao, administrator: hvac.Client
 ) -> None:
@@ -209,6 +217,7 @@ async def test_a_credential_that_lives_after_the_ledger_closed_it(
         assert await names(reconciler) == ["STILL_ALIVE"]
 
 
+@pytest.mark.anomalies
 async def test_a_database_role_that_lives_after_the_ledger_closed_it(
     reconciler: Reconciler, database: Database, vault: VaultClient, source: VaultCredentials, broker: LeaseBroker
 ) -> None:
@@ -253,6 +262,7 @@ async def test_a_lease_that_ends_while_it_is_looked_at_is_no_finding(
     assert await names(reconciler) == []
 
 
+@pytest.mark.anomalies
 async def test_a_row_with_a_lease_that_vault_never_made(
     reconciler: Reconciler, broker: LeaseBroker, database: Database
 ) -> None:
@@ -264,6 +274,7 @@ async def test_a_row_with_a_lease_that_vault_never_made(
     assert sorted(await names(reconciler)) == ["LEDGER_ONLY", "VAULT_ONLY_LEASE"]
 
 
+@pytest.mark.anomalies
 async def test_everything_at_once_in_the_midst_of_ordinary_work(
     reconciler: Reconciler,
     broker: LeaseBroker,
@@ -297,6 +308,7 @@ async def test_everything_at_once_in_the_midst_of_ordinary_work(
     await source.revoke(minted.accessor, ())
 
 
+@pytest.mark.anomalies
 async def test_a_finding_is_in_the_journal_once(
     openbao_server: RunningOpenBao,
     killswitch: VaultClient,

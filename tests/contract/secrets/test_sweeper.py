@@ -187,6 +187,7 @@ async def test_an_overdue_lease_of_a_living_worker_is_ended(
         assert await leased_roles(insurer) == []
 
 
+@pytest.mark.anomalies
 async def test_a_token_minted_after_its_lease_was_closed_is_ended(
     sweeper: Sweeper,
     broker: LeaseBroker,
@@ -232,6 +233,7 @@ async def test_a_call_that_ends_after_the_runs_chain_was_sealed_is_told_by_the_h
     assert (await verify(journal)).holds
 
 
+@pytest.mark.anomalies
 async def test_tokens_of_another_house_are_left_alone(
     sweeper: Sweeper,
     database: Database,
