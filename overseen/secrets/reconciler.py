@@ -1,5 +1,6 @@
 """The reconciler: Vault's own records against the ledger, both ways. What does not fit is a finding."""
 
+import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ _MINTING = timedelta(seconds=120)
 
 _ISSUING = timedelta(minutes=10)
 """The longest from a row of the ledger to its credential."""
+
+_GIVING_UP_SECONDS = 2.0
+"""How long after Vault's refusal the broker may take to write that a lease was not given."""
 
 _ENDED = (LeaseState.CLOSED, LeaseState.IRREVOCABLE, LeaseState.REFUSED)
 
@@ -131,8 +135,12 @@ class Reconciler:
 
     async def _judge_all(self, entries: Sequence[AuditEntry]) -> list[Anomaly]:
         judged = [entry for entry in entries if _is_ours(entry)]
-        known = await self._known(judged, {entry.made_hash: entry.made_accessor for entry in entries})
-        return [anomaly for entry in judged for anomaly in _judge(entry, known)]
+        made = {entry.made_hash: entry.made_accessor for entry in entries}
+        anomalies = _judge_each(judged, await self._known(judged, made))
+        if any(map(_may_be_given_up, anomalies)):
+            await asyncio.sleep(_GIVING_UP_SECONDS)
+            anomalies = _judge_each(judged, await self._known(judged, made))
+        return anomalies
 
     async def _known(self, entries: Sequence[AuditEntry], made: dict[str | None, str | None]) -> _Known:
         """The ledger rows that the entries may belong to. `made`: tokens made in the same piece, by hash."""
@@ -268,6 +276,12 @@ class Reconciler:
         return new
 
 
+def _may_be_given_up(anomaly: Anomaly) -> bool:
+    """Whether this may be a lease that a kill switch met half way, which the ledger will tell of in a moment."""
+    young = now() - anomaly.at < timedelta(seconds=2 * _GIVING_UP_SECONDS)
+    return anomaly.name is AnomalyName.DENIED and anomaly.lease_id is None and young
+
+
 def _is_ours(entry: AuditEntry) -> bool:
     """Whether the entry tells of a token for a run or call, or of a secret that only calls may read."""
     if entry.path.startswith(_TOKEN_PATHS):
@@ -275,6 +289,10 @@ def _is_ours(entry: AuditEntry) -> bool:
     if entry.path.startswith("kv/"):
         return entry.path.startswith(_SECRET_PATHS) and entry.operation in ("read", "list")
     return entry.path.startswith(_SECRET_PATHS)
+
+
+def _judge_each(entries: Sequence[AuditEntry], known: _Known) -> list[Anomaly]:
+    return [anomaly for entry in entries for anomaly in _judge(entry, known)]
 
 
 def _judge(entry: AuditEntry, known: _Known) -> Iterable[Anomaly]:

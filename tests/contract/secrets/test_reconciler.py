@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import hvac
 import pytest
@@ -15,7 +16,7 @@ from overseen.secrets.anomalies import Anomaly
 from overseen.secrets.audit_log import AuditLog, vault_trail
 from overseen.secrets.broker import LeaseBroker
 from overseen.secrets.credentials import MintedToken, VaultCredentials
-from overseen.secrets.errors import VaultRefused
+from overseen.secrets.errors import LeaseLost, VaultRefused
 from overseen.secrets.grants import Asked
 from overseen.secrets.reconciler import Reconciler
 from overseen.secrets.run_tokens import RunTokens
@@ -187,6 +188,33 @@ async def test_a_probe_for_something_the_token_may_not_do(
         with pytest.raises(VaultRefused):
             await vault.read("kv/data/tools/write-to-claimant", token=kept_token[0])
         assert await names(reconciler) == ["DENIED"]
+
+
+async def test_a_lease_that_a_kill_switch_meets_half_way_is_no_probe(
+    reconciler: Reconciler, broker: LeaseBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mint, refused = broker._source.mint, broker._ledger.refused
+
+    async def killed_at_once(asked: Asked, parent: Secret) -> MintedToken:
+        minted = await mint(asked, parent)
+        await broker._source.revoke(minted.accessor, ())
+        return minted
+
+    async def slowly(*arguments: Any, **named: Any) -> None:
+        await asyncio.sleep(1.0)
+        await refused(*arguments, **named)
+
+    async def ask() -> None:
+        async with broker.lease(make_call(), [READ], wall_seconds=30):
+            raise AssertionError("the block was entered")
+
+    monkeypatch.setattr(broker._source, "mint", killed_at_once)
+    monkeypatch.setattr(broker._ledger, "refused", slowly)
+    asking = asyncio.create_task(ask())
+    await asyncio.sleep(0.5)
+    assert await names(reconciler) == []
+    with pytest.raises(LeaseLost):
+        await asking
 
 
 @pytest.mark.anomalies
