@@ -197,7 +197,7 @@ async def database_url(
         await make_database(connection, name, STORE_OWNER, template=store_template)
         url = postgres_server.url(name, STORE_OWNER)
         yield url
-        if "openbao_server" in request.fixturenames:
+        if "openbao_server" in request.fixturenames and not _anomalies_on_purpose(request):
             await request.getfixturevalue("suite_ledger").take(url)
         await connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -208,8 +208,12 @@ def _in_the_suite_ledger(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     ledger: SuiteLedger = request.getfixturevalue("suite_ledger")
-    with ledger.during(request.node.nodeid, on_purpose=request.node.get_closest_marker("anomalies") is not None):
+    with ledger.during(request.node.nodeid, on_purpose=_anomalies_on_purpose(request)):
         yield
+
+
+def _anomalies_on_purpose(request: pytest.FixtureRequest) -> bool:
+    return request.node.get_closest_marker("anomalies") is not None
 
 
 @pytest_asyncio.fixture

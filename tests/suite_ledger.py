@@ -1,7 +1,8 @@
 """Every ledger of a test session in one, held against all that Vault recorded meanwhile.
 
 Each test has a store of its own, Vault is shared: only together do they show that nothing happened in Vault of which no
-ledger knows. Tests that do on purpose what a reconciler has to find say so with the marker `anomalies`.
+ledger knows. Tests that do on purpose what a reconciler has to find, go to Vault by hand or draw up a ledger of their
+own say so with the marker `anomalies`; their ledgers are left out.
 """
 
 from collections.abc import Iterator, Sequence
