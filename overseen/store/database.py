@@ -1,14 +1,20 @@
 """Sessions: one unit of work a block; inner code never commits."""
 
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import event
+from sqlalchemy.exc import InvalidatePoolError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from overseen.errors import Defect, Unavailable
+
+_RESTED_SECONDS = 1.0
+"""A connection that was used less long ago is taken for alive: no server is back so soon after it died."""
 
 
 class Database:
@@ -16,8 +22,9 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self.engine: AsyncEngine = create_async_engine(
-            url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, pool_recycle=600
+            url, pool_size=pool_size, max_overflow=pool_size, pool_recycle=600
         )
+        _ping_the_rested(self.engine)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     @asynccontextmanager
@@ -54,7 +61,10 @@ class Database:
                 async with driver.pipeline():
                     yield driver
             except BaseException:
-                await driver.rollback()
+                if driver.closed:
+                    await connection.invalidate()
+                else:
+                    await driver.rollback()
                 raise
 
     @asynccontextmanager
@@ -71,3 +81,23 @@ class Database:
     async def close(self) -> None:
         """Close all connections."""
         await self.engine.dispose()
+
+
+def _ping_the_rested(engine: AsyncEngine) -> None:
+    """Like `pool_pre_ping`, which costs a round trip each time, only where a connection has rested for a while."""
+    dialect = engine.dialect
+
+    def rests(_: Any, record: ConnectionPoolEntry) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    def is_taken(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+        since = record.info.get("rests_since")
+        if since is None or time.monotonic() - since < _RESTED_SECONDS:
+            return
+        try:
+            dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error  # the pool makes new connections and takes one of those
+
+    event.listen(engine.sync_engine, "checkin", rests)
+    event.listen(engine.sync_engine, "checkout", is_taken)

@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from overseen.errors import Unavailable
 from overseen.store import Database
@@ -54,3 +54,19 @@ async def test_a_connection_that_breaks_is_said_to_be_unavailable(database: Data
         async with database.pipeline() as connection:
             await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
     assert await count(database) == 0
+
+
+async def test_connections_that_broke_while_they_rested_are_made_anew(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("overseen.store.database._RESTED_SECONDS", 0.0)
+    async with database.read() as one, database.read() as another:
+        for session in (one, another):
+            await session.execute(select(1))
+    async with database.connection() as connection:
+        others = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        )
+        assert len((await connection.execute(text(others))).all()) == 1
+    assert [await count(database) for _ in range(3)] == [0, 0, 0]
