@@ -119,7 +119,8 @@ async def test_after_defects_the_rests_get_longer(
         await sleep(0)
 
     monkeypatch.setattr("overseen.engine.services.asyncio.sleep", note)
-    service = Scripted(*(ValueError() for _ in range(10)))
+    # More than can be taken before the task is cancelled: a turn that goes well would be told too.
+    service = Scripted(*(ValueError() for _ in range(10_000)))
     service.interval_seconds = 5.0
     task = asyncio.create_task(keeper.keep(service))
     async with asyncio.timeout(10):
