@@ -374,7 +374,7 @@ class FindingExplained(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class LeasesExported(Event):
-    """Someone took the ledger out of the house. `narrowed_by` are "field=value", without the words of a search."""
+    """Someone took the ledger out of the house. `narrowed_by` are "field=value", and "search" for any search."""
 
     format: str
     narrowed_by: tuple[str, ...] = ()

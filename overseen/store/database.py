@@ -14,7 +14,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from overseen.errors import Defect, Unavailable
 
 _RESTED_SECONDS = 1.0
-"""A connection that was used less long ago is taken for alive: no server is back so soon after it died."""
+"""A connection that was used less long ago is taken for alive. One that broke meanwhile costs an Unavailable, as it
+would have a moment earlier: a server takes about as long to come back."""
 
 
 class Database:

@@ -17,8 +17,7 @@ async def export_leases(
     Raises InvalidInput for a filter that makes no sense, and whatever the journal raises; nothing is exported then.
     """
     chosen.conditions()
-    named = chosen.named()
-    named["search"] = "" if "search" not in named else "..."
-    narrowed_by = tuple(f"{name}={value}" for name, value in named.items() if value)
+    # What people search for may be somebody's name.
+    narrowed_by = tuple(name if name == "search" else f"{name}={value}" for name, value in chosen.named().items())
     await journal.append(LeasesExported(format=as_format.value, narrowed_by=narrowed_by), stream=SYSTEM, actor=by)
     return export_lines(leases.stream(chosen), as_format)

@@ -2,8 +2,18 @@
 
 from overseen.secrets.least_privilege import propose
 
+Tables = dict[str, tuple[str, ...]]
 
-def proposal(*, leases: int = 100, used: int = 100, longest: float = 1.0, granted: float = 60.0) -> str:
+
+def proposal(
+    *,
+    leases: int = 100,
+    used: int = 100,
+    longest: float = 1.0,
+    granted: float = 60.0,
+    tables: Tables | None = None,
+    allowed: Tables | None = None,
+) -> str:
     return propose(
         tool="look_up_policy",
         grant="insurer_read",
@@ -11,6 +21,8 @@ def proposal(*, leases: int = 100, used: int = 100, longest: float = 1.0, grante
         used=used,
         longest_seconds=longest,
         granted_seconds=granted,
+        tables=tables or {},
+        allowed=allowed or {},
     )
 
 
@@ -32,13 +44,8 @@ def test_nothing_is_proposed_on_few_leases() -> None:
 
 
 def test_tables_that_were_never_touched_should_not_be_granted() -> None:
-    text = propose(
-        tool="find_duplicate_photos",
-        grant="insurer_read",
-        leases=40,
-        used=40,
-        longest_seconds=25.0,
-        granted_seconds=60.0,
+    text = proposal(
+        longest=25.0,
         tables={"public.claim_photos": ("select",)},
         allowed={"public.claim_photos": ("select",), "public.policies": ("select",)},
     )
@@ -48,28 +55,9 @@ def test_tables_that_were_never_touched_should_not_be_granted() -> None:
 
 def test_a_grant_that_was_used_in_full_stays() -> None:
     used = {"public.payments": ("insert", "select")}
-    kept = propose(
-        tool="pay_settlement",
-        grant="insurer_pay",
-        leases=40,
-        used=40,
-        longest_seconds=25.0,
-        granted_seconds=60.0,
-        tables=used,
-        allowed=used,
-    )
-    assert kept == ""
+    assert proposal(longest=25.0, tables=used, allowed=used) == ""
 
 
 def test_nothing_is_proposed_about_tables_that_were_reached_through_a_view() -> None:
-    kept = propose(
-        tool="look_up_policy",
-        grant="insurer_read",
-        leases=40,
-        used=40,
-        longest_seconds=25.0,
-        granted_seconds=60.0,
-        tables={"public.policies": ("select",)},
-        allowed={"public.policies_in_force": ("select",)},
-    )
-    assert kept == ""
+    touched, granted = {"public.policies": ("select",)}, {"public.policies_in_force": ("select",)}
+    assert proposal(longest=25.0, tables=touched, allowed=granted) == ""
