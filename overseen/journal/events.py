@@ -500,7 +500,7 @@ class SignedIn(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AccountChanged(Event):
-    """An account was made or changed."""
+    """An account was made or changed. `change` is made, disabled, enabled, roles or signed_out (everywhere)."""
 
     account_id: str
     roles: tuple[str, ...]

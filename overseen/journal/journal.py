@@ -1,17 +1,19 @@
 """Append to the journal, read it, follow it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from datetime import UTC
 from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
-from sqlalchemy import select, text, update
+from sqlalchemy import and_, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from overseen.errors import Conflict, Defect
+from overseen.errors import Conflict, Defect, Unavailable
+from overseen.journal.announcements import CHANNEL, Announcements
 from overseen.journal.chain import GENESIS, Entry, entry_hash
 from overseen.journal.events import ChainClosed, Event
 from overseen.store.database import Database
@@ -20,10 +22,9 @@ from overseen.store.tables import JournalHead, JournalRow, now
 SYSTEM = "system"
 """The stream of what belongs to no run: sign-ins, closed chains, kill switches, findings of the reconciler."""
 
-_CHANNEL = "overseen_journal"
 _PATIENCE_SECONDS = 5.0
-"""How long a follower trusts notifications before it looks by itself."""
-_RECONNECT_SECONDS = 0.5
+"""How long a follower trusts announcements before it looks by itself."""
+_RETRY_SECONDS = 0.5
 
 _LOCK_HEAD = "SELECT sequence, head_hash, closed FROM journal_heads WHERE stream = %(stream)s FOR UPDATE"
 _MAKE_HEAD = (
@@ -82,7 +83,7 @@ class Appending:
             "previous_hash": previous_hash,
         }
         new_hash = entry_hash(**entry)
-        values = {**entry, "payload": Jsonb(payload), "hash": new_hash, "channel": _CHANNEL}
+        values = {**entry, "payload": Jsonb(payload), "hash": new_hash, "channel": CHANNEL}
         await self._connection.execute(_APPEND, values)
         self._last = (sequence, new_hash)
 
@@ -107,6 +108,7 @@ class Journal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._announcements = Announcements(database)
 
     async def append(
         self, event: Event, *, stream: str, actor: str, session: AsyncSession | None = None, once: str | None = None
@@ -181,7 +183,7 @@ class Journal:
             update(JournalHead).where(JournalHead.stream == stream).values(sequence=sequence, head_hash=row.hash)
         )
         # Delivered to followers when the transaction commits, never before.
-        await session.execute(text("SELECT pg_notify(:channel, :stream)"), {"channel": _CHANNEL, "stream": stream})
+        await session.execute(text("SELECT pg_notify(:channel, :stream)"), {"channel": CHANNEL, "stream": stream})
         return _entry(row)
 
     async def begin_append(self, connection: psycopg.AsyncConnection[Any], stream: str) -> "Appending":
@@ -215,37 +217,37 @@ class Journal:
         async with self._database.read() as session:
             return list((await session.scalars(select(JournalHead.stream).order_by(JournalHead.stream))).all())
 
-    async def follow(self, stream: str, *, after: int = 0) -> AsyncIterator[Entry]:
+    async def follow(self, stream: str, *, after: int = 0) -> AsyncGenerator[Entry]:
         """Entries of one stream as they are written, starting above `after`; never ends by itself."""
-        async for entry in self.follow_streams({stream: after}):
-            yield entry
+        async with aclosing(self.follow_streams({stream: after})) as entries:
+            async for entry in entries:
+                yield entry
 
-    async def follow_streams(self, after: Mapping[str, int]) -> AsyncIterator[Entry]:
+    async def follow_streams(self, after: Mapping[str, int]) -> AsyncGenerator[Entry]:
         """Entries of several streams as they are written. `after` maps each stream to the last sequence already seen.
 
-        A lost connection is made anew and nothing is left out, because every look starts from the last sequence seen.
+        While the database is away it waits; nothing is left out, because every look starts from the last sequence seen.
         """
         seen = dict(after)
-        while True:
-            try:
-                async for entry in self._follow_once(seen):
+        async with self._announcements.of(seen) as grown:
+            while True:
+                grown.clear()
+                try:
+                    news = await self._above(seen)
+                except Unavailable:
+                    await asyncio.sleep(_RETRY_SECONDS)
+                    continue
+                for entry in news:
                     seen[entry.stream] = entry.sequence
                     yield entry
-            except psycopg.OperationalError:
-                await asyncio.sleep(_RECONNECT_SECONDS)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(grown.wait(), _PATIENCE_SECONDS)
 
-    async def _follow_once(self, seen: Mapping[str, int]) -> AsyncIterator[Entry]:
-        url = self._database.engine.url.set(drivername="postgresql")
-        connection = await psycopg.AsyncConnection.connect(url.render_as_string(hide_password=False), autocommit=True)
-        async with connection:
-            await connection.execute(f"LISTEN {_CHANNEL}")
-            while True:
-                for stream, sequence in list(seen.items()):
-                    for entry in await self.entries(stream, after=sequence):
-                        yield entry
-                async for notification in connection.notifies(timeout=_PATIENCE_SECONDS):
-                    if notification.payload in seen:
-                        break
+    async def _above(self, seen: Mapping[str, int]) -> list[Entry]:
+        grown = or_(*(and_(JournalRow.stream == stream, JournalRow.sequence > last) for stream, last in seen.items()))
+        async with self._database.read() as session:
+            rows = await session.scalars(select(JournalRow).where(grown).order_by(JournalRow.entry_id))
+            return [_entry(row) for row in rows.all()]
 
     async def close_chain(self, stream: str, *, signature: str | None, actor: str, session: AsyncSession) -> None:
         """Seal a run's chain: nothing can be added, and its head is anchored in the stream `system`."""

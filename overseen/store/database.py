@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import event
 from sqlalchemy.exc import InvalidatePoolError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -72,6 +73,12 @@ class Database:
     async def _guarded(self) -> AsyncGenerator[None]:
         try:
             yield
+        except PoolTimeout as error:
+            raise Unavailable(
+                "The database is busy: every connection of this process is in use.",
+                not_done="Nothing was stored.",
+                next_step="Try again in a moment; an operator can raise `database: pool_size:` in settings.yaml.",
+            ) from error
         except (OperationalError, psycopg.OperationalError) as error:
             raise Unavailable(
                 "The database does not answer.",

@@ -1,12 +1,14 @@
 """The journal on a real PostgreSQL: order, following, closing, and what verify must find."""
 
 import asyncio
+from contextlib import aclosing
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from overseen.errors import Conflict
-from overseen.journal import SYSTEM, Journal, events, verify
+from overseen.journal import SYSTEM, Entry, Journal, events, verify
 from overseen.store import Database
 
 RUN = "run_1"
@@ -80,6 +82,63 @@ async def test_a_follower_sees_every_entry_once_and_in_order(journal: Journal) -
     await fill(journal, 5)
     await asyncio.wait_for(following, 10)
     assert seen == [2, 3, 4, 5, 6, 7, 8]
+
+
+async def connections(database: Database) -> int:
+    async with database.read() as session:
+        counted = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        return int(await session.scalar(counted) or 0)
+
+
+async def first_of(journal: Journal, stream: str) -> Entry:
+    async with aclosing(journal.follow(stream)) as entries:
+        return await anext(entries)
+
+
+async def test_followers_share_one_connection(journal: Journal, database: Database) -> None:
+    before = await connections(database)
+    followers = [asyncio.create_task(first_of(journal, f"run_{number}")) for number in range(60)]
+    await asyncio.sleep(0.5)
+    pool = database.engine.pool
+    assert isinstance(pool, AsyncAdaptedQueuePool)
+    assert await connections(database) <= before + pool.size() + pool.overflow() + 1
+    await asyncio.gather(*(fill(journal, 1, f"run_{number}") for number in range(60)))
+    heard = await asyncio.wait_for(asyncio.gather(*followers), 4)
+    assert [entry.stream for entry in heard] == [f"run_{number}" for number in range(60)]
+
+
+async def test_the_connection_ends_with_its_last_follower(journal: Journal, database: Database) -> None:
+    listening = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
+    )
+    for _ in range(2):
+        follower = asyncio.create_task(first_of(journal, RUN + "x"))
+        await asyncio.sleep(0.3)
+        async with database.read() as session:
+            assert await session.scalar(listening) == 1
+        follower.cancel()
+        await asyncio.wait([follower])
+        await asyncio.sleep(0.1)
+        async with database.read() as session:
+            assert await session.scalar(listening) == 0
+
+
+async def test_a_follower_outlives_a_lost_connection(
+    journal: Journal, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It must be announced, not found by looking.
+    monkeypatch.setattr("overseen.journal.journal._PATIENCE_SECONDS", 60.0)
+    follower = asyncio.create_task(first_of(journal, RUN))
+    await asyncio.sleep(0.3)
+    ended = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND pid <> pg_backend_pid()"
+    )
+    async with database.read() as session:
+        assert (await session.scalars(ended)).all()
+    await asyncio.sleep(1.0)
+    await fill(journal, 1)
+    assert (await asyncio.wait_for(follower, 5)).sequence == 1
 
 
 @pytest.mark.parametrize(

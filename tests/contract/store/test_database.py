@@ -1,5 +1,7 @@
 """Transactions and pipelines on a real PostgreSQL."""
 
+from contextlib import AsyncExitStack
+
 import psycopg
 import pytest
 from sqlalchemy import func, select, text
@@ -70,3 +72,12 @@ async def test_connections_that_broke_while_they_rested_are_made_anew(
         )
         assert len((await connection.execute(text(others))).all()) == 1
     assert [await count(database) for _ in range(3)] == [0, 0, 0]
+
+
+async def test_when_every_connection_is_in_use_it_says_so(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database.engine.pool, "_timeout", 0.1)
+    with pytest.raises(Unavailable, match="busy"):
+        async with AsyncExitStack() as held:
+            for _ in range(40):
+                await (await held.enter_async_context(database.read())).execute(text("SELECT 1"))
+    assert await count(database) == 0
