@@ -12,6 +12,12 @@ _STOP = frozenset({Role.AUDITOR, Role.OPERATOR})
 _SEE_REVIEWS = frozenset({Role.REVIEWER, Role.AUDITOR, Role.OPERATOR})
 
 
+class NotSignedIn(Forbidden):
+    """A program's request says nothing of who it is, or something that does not hold (any more)."""
+
+    code = "not_signed_in"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Viewer:
     """Who is asking: a signed-in account."""

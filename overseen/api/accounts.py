@@ -3,7 +3,8 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Collection
+from collections.abc import AsyncGenerator, Collection
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from argon2 import PasswordHasher
@@ -57,11 +58,14 @@ class Accounts:
         hashed = await run_blocking(self._hasher.hash, password) if password is not None else None
         account_id = new_id("acc")
         async with self._database.transaction() as session:
-            if await session.scalar(select(Account.account_id).where(Account.name == name)):
+            existing = await session.scalar(select(Account).where(Account.name == name))
+            if existing is not None:
                 raise Conflict(
-                    f"The account {name} exists already.",
+                    f"The account {name} exists already{'' if existing.disabled_at is None else ', disabled'}.",
                     not_done="No account was made.",
-                    next_step=f"Sign in as {name} with `overseen accounts link {name}`.",
+                    next_step=f"Sign in as {name} with `overseen accounts link {name}`."
+                    if existing.disabled_at is None
+                    else f"Let it in again with `overseen accounts enable {name}`.",
                 )
             session.add(
                 Account(
@@ -85,9 +89,15 @@ class Accounts:
     async def viewer(self, name: str) -> Viewer:
         """The account of that name. Raises NotFound when it does not exist or is disabled."""
         async with self._database.read() as session:
-            account = await session.scalar(select(Account).where(Account.name == name, Account.disabled_at.is_(None)))
+            account = await session.scalar(select(Account).where(Account.name == name))
         if account is None:
-            raise NotFound(f"There is no account {name}.", next_step="`overseen accounts list` shows those there are.")
+            raise _no_account(name)
+        if account.disabled_at is not None:
+            raise NotFound(
+                f"The account {name} is disabled.",
+                not_done="Nothing was changed.",
+                next_step=f"Let it in again with `overseen accounts enable {name}`.",
+            )
         return _viewer(account)
 
     async def all(self) -> list[Viewer]:
@@ -95,6 +105,48 @@ class Accounts:
         async with self._database.read() as session:
             query = select(Account).where(Account.disabled_at.is_(None)).order_by(Account.name)
             return [_viewer(account) for account in (await session.scalars(query)).all()]
+
+    async def disabled(self) -> list[Viewer]:
+        """Every account that is disabled, by name."""
+        async with self._database.read() as session:
+            query = select(Account).where(Account.disabled_at.is_not(None)).order_by(Account.name)
+            return [_viewer(account) for account in (await session.scalars(query)).all()]
+
+    async def disable(self, name: str) -> None:
+        """Let an account in no more. What it is signed in with ends at once, pages it has open too. Raises NotFound."""
+        async with self._changing(name, "disabled") as (session, account):
+            account.disabled_at = account.disabled_at or now()
+            await self._end_sign_ins(session, account)
+
+    async def enable(self, name: str) -> None:
+        """Let a disabled account in again; it has to sign in anew. Raises NotFound."""
+        async with self._changing(name, "enabled") as (session, account):
+            account.disabled_at = None
+            await self._end_sign_ins(session, account)
+
+    async def sign_out_everywhere(self, name: str) -> None:
+        """End all sessions, links and bearer tokens of an account, as after one was lost. Raises NotFound."""
+        async with self._changing(name, "signed_out") as (session, account):
+            await self._end_sign_ins(session, account)
+
+    async def set_roles(self, name: str, roles: Collection[Role]) -> None:
+        """Give an account these roles and no others, from its next request on. Raises NotFound."""
+        async with self._changing(name, "roles") as (_, account):
+            account.roles = sorted(role.value for role in roles)
+
+    @asynccontextmanager
+    async def _changing(self, name: str, change: str) -> AsyncGenerator[tuple[AsyncSession, Account]]:
+        """The account of that name, to be changed in one transaction with the journal entry that says so."""
+        async with self._database.transaction() as session:
+            account = await session.scalar(select(Account).where(Account.name == name).with_for_update())
+            if account is None:
+                raise _no_account(name)
+            yield session, account
+            event = AccountChanged(account_id=account.account_id, roles=tuple(account.roles), change=change)
+            await self._journal.append(event, stream=SYSTEM, actor="service:accounts", session=session)
+
+    async def _end_sign_ins(self, session: AsyncSession, account: Account) -> None:
+        await session.execute(delete(SignIn).where(SignIn.account_id == account.account_id))
 
     async def sign_in(self, name: str, password: str) -> str:
         """A session token for the right password. Raises Forbidden that does not say which of the two was wrong."""
@@ -190,6 +242,14 @@ class Accounts:
             event = SignedIn(account_id=account_id, method=method)
             await self._journal.append(event, stream=SYSTEM, actor=f"account:{account_id}", session=session)
         return token
+
+
+def _no_account(name: str) -> NotFound:
+    return NotFound(
+        f"There is no account {name}.",
+        not_done="Nothing was changed.",
+        next_step="`overseen accounts list` shows those there are.",
+    )
 
 
 def _viewer(account: Account) -> Viewer:

@@ -10,13 +10,12 @@ from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
-from overseen.api.access import Viewer
+from overseen.api.access import NotSignedIn, Viewer
 from overseen.api.cases import case_view
 from overseen.api.reading.runs import RunFilter
 from overseen.api.services import Services
 from overseen.domain.canonical import plain
 from overseen.domain.outcomes import DecisionKind, Role
-from overseen.errors import Forbidden
 from overseen.reviews import ReviewFilters
 
 SESSION_COOKIE = "overseen_session"
@@ -44,7 +43,7 @@ async def _viewer(
     elif token := request.cookies.get(SESSION_COOKIE):
         viewer = await services.accounts.who(token)
     if viewer is None:
-        raise Forbidden(
+        raise NotSignedIn(
             "No valid token came with the request.",
             not_done="Nothing was done.",
             next_step="Send `Authorization: Bearer <token>`; `overseen accounts token NAME` makes one.",

@@ -1,11 +1,13 @@
-"""`overseen accounts`: who may sign in, with which roles; sign-in links and bearer tokens."""
+"""`overseen accounts`: who may sign in, with which roles and how; and who may no longer."""
 
 import getpass
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import typer
 
 from overseen.api.access import Viewer
+from overseen.api.accounts import Accounts
 from overseen.cli.terminal import AsJson, run, show_json, the_house
 from overseen.domain.outcomes import Role
 from overseen.errors import Misconfigured
@@ -13,7 +15,10 @@ from overseen.settings import load_settings
 from overseen.stack.launch import page_address
 from overseen.stack.state import read_state
 
-app = typer.Typer(no_args_is_help=True, help="Local accounts: add, list, link, token.")
+Name = Annotated[str, typer.Argument(help="What they sign in with.")]
+Roles = Annotated[list[Role], typer.Option("--role", help="May be given several times.")]
+
+app = typer.Typer(no_args_is_help=True, help="Local accounts: who gets in, and as what.")
 
 
 def base_url() -> str:
@@ -33,8 +38,8 @@ def base_url() -> str:
 
 @app.command("add")
 def add(
-    name: Annotated[str, typer.Argument(help="What they sign in with.")],
-    role: Annotated[list[Role], typer.Option(help="May be given several times.")],
+    name: Name,
+    role: Roles,
     display_name: Annotated[str, typer.Option(help="How others see them; the name when not given.")] = "",
     password: Annotated[bool, typer.Option("--password", help="Ask for a password; else sign-in is by link.")] = False,
     as_json: AsJson = False,
@@ -57,20 +62,56 @@ def add(
 def list_accounts(as_json: AsJson = False) -> None:
     """List accounts."""
 
-    async def read() -> list[Viewer]:
+    async def read() -> tuple[list[Viewer], list[Viewer]]:
         async with the_house() as services:
-            return await services.accounts.all()
+            return await services.accounts.all(), await services.accounts.disabled()
 
-    accounts = run(read(), as_json=as_json)
+    accounts, disabled = run(read(), as_json=as_json)
     if as_json:
-        show_json({"accounts": accounts})
+        show_json({"accounts": accounts, "disabled": disabled})
         return
-    for account in accounts:
-        typer.echo(f"{account.name:<24} {account.display_name:<28} {', '.join(sorted(account.roles))}")
+    for account in (*accounts, *disabled):
+        note = "  (disabled)" if account in disabled else ""
+        typer.echo(f"{account.name:<24} {account.display_name:<28} {', '.join(sorted(account.roles))}{note}")
+
+
+@app.command("disable")
+def disable(name: Name, as_json: AsJson = False) -> None:
+    """Let somebody in no more: what they are signed in with ends at once, and pages they have open stand still."""
+    _change(name, as_json, lambda accounts: accounts.disable(name), f"{name} is shut out.")
+
+
+@app.command("enable")
+def enable(name: Name, as_json: AsJson = False) -> None:
+    """Let a disabled account in again."""
+    _change(name, as_json, lambda accounts: accounts.enable(name), f"{name} can sign in again.")
+
+
+@app.command("roles")
+def roles(name: Name, role: Roles, as_json: AsJson = False) -> None:
+    """Give an account these roles and no others."""
+    said = f"{name} is now {', '.join(sorted(role))}."
+    _change(name, as_json, lambda accounts: accounts.set_roles(name, role), said)
+
+
+@app.command("sign-out")
+def sign_out(name: Name, as_json: AsJson = False) -> None:
+    """End all sessions, sign-in links and bearer tokens of an account, as after a laptop or a token was lost."""
+    said = f"{name} is signed out everywhere."
+    _change(name, as_json, lambda accounts: accounts.sign_out_everywhere(name), said)
+
+
+def _change(name: str, as_json: bool, change: Callable[[Accounts], Awaitable[None]], said: str) -> None:
+    async def work() -> None:
+        async with the_house() as services:
+            await change(services.accounts)
+
+    run(work(), as_json=as_json)
+    show_json({"name": name, "done": said}) if as_json else typer.echo(said)
 
 
 @app.command("link")
-def link(name: Annotated[str, typer.Argument(help="Whom to sign in.")], as_json: AsJson = False) -> None:
+def link(name: Name, as_json: AsJson = False) -> None:
     """Make a sign-in link that works once, for a day."""
 
     async def work() -> str:
@@ -83,7 +124,7 @@ def link(name: Annotated[str, typer.Argument(help="Whom to sign in.")], as_json:
 
 
 @app.command("token")
-def token(name: Annotated[str, typer.Argument(help="Whose.")], as_json: AsJson = False) -> None:
+def token(name: Name, as_json: AsJson = False) -> None:
     """Make a bearer token for the JSON API, good for 30 days. It is shown this once."""
 
     async def work() -> str:

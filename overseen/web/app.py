@@ -23,6 +23,7 @@ from overseen.web.security import SameOriginOnly, SecureHeaders
 from overseen.web.session import SignInNeeded
 
 _STATUS = {
+    "not_signed_in": 401,
     "invalid_input": 422,
     "not_found": 404,
     "forbidden": 403,
@@ -79,10 +80,13 @@ def _hosts(settings: WebSettings) -> list[str]:
 
 
 def _to_sign_in(request: Request, _: Exception) -> Response:
+    is_part = request.headers.get("hx-request") == "true"
+    # What htmx asked for is a part of a page: the person comes back to the page.
+    page_path = urlsplit(request.headers.get("hx-current-url", "")).path if is_part else request.url.path
     target = "/sign-in"
-    if request.method == "GET" and request.url.path != "/":
-        target += f"?then={quote(request.url.path)}"
-    if request.headers.get("hx-request") == "true":
+    if request.method == "GET" and page_path not in ("", "/"):
+        target += f"?then={quote(page_path)}"
+    if is_part:
         return Response(status_code=401, headers={"HX-Redirect": target})
     return RedirectResponse(target, 303)
 
@@ -91,7 +95,8 @@ def _error(request: Request, error: Exception) -> Response:
     assert isinstance(error, OverseenError)  # noqa: S101 - registered for this class only
     status = _STATUS.get(error.code, 500)
     if request.url.path.startswith("/api/"):
-        return JSONResponse({"error": error.as_dict()}, status)
+        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+        return JSONResponse({"error": error.as_dict()}, status, headers)
     return page(request, "error.html", block="problem", status=status, error=error, status_code=status)
 
 

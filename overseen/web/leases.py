@@ -20,7 +20,7 @@ from overseen.errors import InvalidInput
 from overseen.secrets.stops import Scope
 from overseen.web.live import live_numbers
 from overseen.web.rendering import page, render
-from overseen.web.session import ServicesHere, ViewerHere
+from overseen.web.session import ServicesHere, ViewerHere, ViewerNowHere
 
 router = APIRouter(prefix="/leases")
 
@@ -71,11 +71,15 @@ async def _standing(services: Services) -> dict[str, Any]:
 
 
 @router.get("/events", response_class=EventSourceResponse)
-async def events(viewer: ViewerHere, services: ServicesHere, show: str = "") -> AsyncGenerator[ServerSentEvent]:
+async def events(
+    viewer: ViewerHere, viewer_now: ViewerNowHere, services: ServicesHere, show: str = ""
+) -> AsyncGenerator[ServerSentEvent]:
     """The numbers at the top of the list, anew when they change."""
     viewer.require_leases()
 
     async def drawn() -> str:
+        viewer = await viewer_now()
+        viewer.require_leases()
         context = {"viewer": viewer, "chosen": LeaseFilter(show=show), **await _standing(services)}
         return render("leases/list.html", "standing", context)
 

@@ -2,16 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import aclosing
 
 from fastapi.sse import ServerSentEvent
 
+from overseen.errors import Forbidden, NotFound
 from overseen.journal import Journal
+from overseen.web.session import SignInNeeded
 
 _GATHER_SECONDS = 0.15
 """Entries that come this close together are shown with one message."""
 
+_NO_LONGER_ALLOWED = (SignInNeeded, Forbidden, NotFound)
+
 Render = Callable[[], Awaitable[str]]
+"""What is to be shown now. Asks anew who is looking (`ViewerNowHere`): when that person may not see it any more, the
+stream ends, and the browser learns the reason when it connects again."""
 
 
 def position(cursor: Mapping[str, int]) -> str:
@@ -37,45 +43,49 @@ async def live_page(journal: Journal, cursor: Mapping[str, int], render: Render)
     seen = dict(cursor)
     grown = asyncio.Event()
 
-    async def watch(stream: str) -> None:
-        async for entry in journal.follow(stream, after=seen[stream]):
-            seen[stream] = max(seen[stream], entry.sequence)
-            grown.set()
+    async def watch() -> None:
+        async with aclosing(journal.follow_streams(cursor)) as entries:
+            async for entry in entries:
+                seen[entry.stream] = entry.sequence
+                grown.set()
 
-    watchers = [asyncio.create_task(watch(stream)) for stream in seen]
+    watcher = asyncio.create_task(watch())
     try:
         while True:
-            await _first_done(grown, watchers)
+            await _first_done(grown, watcher)
             await asyncio.sleep(_GATHER_SECONDS)
             grown.clear()
             at = position(seen)
-            yield ServerSentEvent(raw_data=await render(), id=at)
+            try:
+                drawn = await render()
+            except _NO_LONGER_ALLOWED:
+                return
+            yield ServerSentEvent(raw_data=drawn, id=at)
     finally:
-        for watcher in watchers:
-            watcher.cancel()
-        for watcher in watchers:
-            with suppress(asyncio.CancelledError):
-                await watcher
+        watcher.cancel()
+        await asyncio.wait([watcher])
 
 
 async def live_numbers(render: Render, *, seconds: float = 2.0) -> AsyncGenerator[ServerSentEvent]:
     """What `render` returns, looked at every `seconds` and sent when it changed: for numbers over many streams."""
     shown = ""
     while True:
-        drawn = await render()
+        try:
+            drawn = await render()
+        except _NO_LONGER_ALLOWED:
+            return
         if drawn != shown:
             shown = drawn
             yield ServerSentEvent(raw_data=drawn)
         await asyncio.sleep(seconds)
 
 
-async def _first_done(grown: asyncio.Event, watchers: list[asyncio.Task[None]]) -> None:
+async def _first_done(grown: asyncio.Event, watcher: asyncio.Task[None]) -> None:
     """Wait for news; the error of a watcher that ended is raised here rather than lost."""
     waiting = asyncio.create_task(grown.wait())
     try:
-        await asyncio.wait([waiting, *watchers], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([waiting, watcher], return_when=asyncio.FIRST_COMPLETED)
     finally:
         waiting.cancel()
-    for watcher in watchers:
-        if watcher.done() and not watcher.cancelled():
-            watcher.result()
+    if watcher.done():
+        watcher.result()

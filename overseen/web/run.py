@@ -18,7 +18,7 @@ from overseen.secrets.stops import Scope
 from overseen.web.live import live_page, parse_position, position
 from overseen.web.plan_graph import plan_graph
 from overseen.web.rendering import page, render
-from overseen.web.session import ServicesHere, ViewerHere
+from overseen.web.session import ServicesHere, ViewerHere, ViewerNowHere
 
 router = APIRouter(prefix="/runs")
 
@@ -71,7 +71,7 @@ async def show_run(request: Request, viewer: ViewerHere, services: ServicesHere,
 @router.get("/{run_id}/events", response_class=EventSourceResponse)
 async def events(
     *,
-    viewer: ViewerHere,
+    viewer_now: ViewerNowHere,
     services: ServicesHere,
     run: RunHere,
     after: str = "",
@@ -80,7 +80,8 @@ async def events(
     """The live part of the run page, anew after every journal entry."""
 
     async def drawn() -> str:
-        detail = await _detail(services, await services.runs.run(run.run_id))
+        viewer = await viewer_now()
+        detail = await _detail(services, await _run(viewer, services, run.run_id))
         return render("runs/detail.html", "live", {"viewer": viewer, "path": f"/runs/{run.run_id}", **detail})
 
     start = parse_position(last_event_id or after, {run.run_id: 0})

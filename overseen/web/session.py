@@ -1,5 +1,6 @@
 """Who is signed in, as request dependencies."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -36,6 +37,22 @@ async def signed_in(request: Request, services: ServicesHere) -> Viewer:
 
 
 ViewerHere = Annotated[Viewer, Depends(signed_in)]
+ViewerNow = Callable[[], Awaitable[Viewer]]
+
+
+async def signed_in_still(request: Request, services: ServicesHere, _: ViewerHere) -> ViewerNow:
+    """For what outlives its request: a session may end, and roles may change, while a page is open.
+
+    What is returned gives the person as they are now. Raises SignInNeeded.
+    """
+
+    async def now() -> Viewer:
+        return await signed_in(request, services)
+
+    return now
+
+
+ViewerNowHere = Annotated[ViewerNow, Depends(signed_in_still)]
 
 
 def remember(response: Response, token: str, *, secure: bool) -> None:

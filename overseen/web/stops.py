@@ -11,7 +11,7 @@ from overseen.errors import InvalidInput, NotFound
 from overseen.secrets.stops import Scope
 from overseen.web.live import live_numbers
 from overseen.web.rendering import is_fragment, page, render
-from overseen.web.session import ServicesHere, ViewerHere
+from overseen.web.session import ServicesHere, ViewerHere, ViewerNowHere
 
 router = APIRouter(prefix="/leases")
 
@@ -74,11 +74,15 @@ async def show_stop(request: Request, viewer: ViewerHere, services: ServicesHere
 
 
 @router.get("/stops/{stop_id}/events", response_class=EventSourceResponse)
-async def events(viewer: ViewerHere, services: ServicesHere, stop_id: str) -> AsyncGenerator[ServerSentEvent]:
+async def events(
+    viewer: ViewerHere, viewer_now: ViewerNowHere, services: ServicesHere, stop_id: str
+) -> AsyncGenerator[ServerSentEvent]:
     """The state of one kill switch, anew when it changes."""
     viewer.require_leases()
 
     async def drawn() -> str:
+        viewer = await viewer_now()
+        viewer.require_leases()
         return render("leases/stop.html", "state", {"stop": await services.security.stop(stop_id), "viewer": viewer})
 
     async for event in live_numbers(drawn, seconds=1.0):

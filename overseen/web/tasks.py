@@ -16,7 +16,7 @@ from overseen.domain.outcomes import Role, RunState
 from overseen.errors import InvalidInput, OverseenError
 from overseen.web.live import live_page, parse_position, position
 from overseen.web.rendering import is_fragment, page, render
-from overseen.web.session import ServicesHere, ViewerHere
+from overseen.web.session import ServicesHere, ViewerHere, ViewerNowHere
 from overseen.web.uploads import FormTooLarge, read_form
 
 router = APIRouter(prefix="/tasks")
@@ -144,7 +144,7 @@ async def show_task(
 @router.get("/{task_id}/events", response_class=EventSourceResponse)
 async def events(
     *,
-    viewer: ViewerHere,
+    viewer_now: ViewerNowHere,
     services: ServicesHere,
     task: TaskHere,
     after: str = "",
@@ -153,7 +153,8 @@ async def events(
     """The live part of the task page, anew after every journal entry of its run and its chat."""
 
     async def drawn() -> str:
-        detail = await _detail(services, viewer, await services.tasks.task(task.task_id))
+        viewer = await viewer_now()
+        detail = await _detail(services, viewer, await _task(viewer, services, task.task_id))
         return render("tasks/detail.html", "live", {"viewer": viewer, "path": f"/tasks/{task.task_id}", **detail})
 
     start = parse_position(last_event_id or after, dict.fromkeys(await _cursor(services, task), 0))

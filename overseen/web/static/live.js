@@ -1,17 +1,32 @@
-// What a page does around live updates: says when the connection is lost, and keeps the end of a chat in view.
+// What a page does around live updates: says when the connection is lost or refused, and keeps the end of a chat in view.
 
 const toasts = () => document.getElementById("toasts");
 
-document.addEventListener("htmx:sse:error", () => {
-  if (document.getElementById("connection-lost")) return;
+const say = (id, className, ...content) => {
+  if (document.getElementById(id)) return;
   const note = document.createElement("p");
-  note.id = "connection-lost";
-  note.className = "toast waits";
-  note.textContent = "Connection lost; trying again. Nothing is missed.";
+  note.id = id;
+  note.className = `toast ${className}`;
+  note.append(...content);
   toasts().append(note);
-});
+};
+const connected = () => document.getElementById("connection-lost")?.remove();
 
-document.addEventListener("htmx:sse:after:connection", () => document.getElementById("connection-lost")?.remove());
+document.addEventListener("htmx:sse:error", (event) => {
+  if (![401, 403, 404].includes(event.detail.status)) {
+    say("connection-lost", "waits", "Connection lost; trying again. Nothing is missed.");
+    return;
+  }
+  connected();
+  const reload = document.createElement("a");
+  reload.href = window.location.href;
+  reload.textContent = "Reload";
+  say("no-longer-live", "stopped", "You are signed out, or may not see this any more. This page stands still. ", reload);
+});
+document.addEventListener("htmx:sse:before:connection", (event) => {
+  if (document.getElementById("no-longer-live")) event.preventDefault();
+});
+document.addEventListener("htmx:sse:after:connection", connected);
 
 document.addEventListener("htmx:error", (event) => {
   if (event.target.closest?.("[hx-sse\\:connect]")) return;
@@ -30,5 +45,5 @@ document.addEventListener("htmx:sse:after:message", () => {
   if (wasAtEnd && document.querySelector(".chat")) window.scrollTo({ top: document.body.scrollHeight });
 });
 
-// Only notes of this page go away by themselves; a lost connection stays until it is back.
-setTimeout(() => toasts()?.querySelectorAll(".toast:not(#connection-lost)").forEach((note) => note.remove()), 6000);
+// Only notes of this page go away by themselves; what is wrong with the connection stays.
+setTimeout(() => toasts()?.querySelectorAll(".toast:not([id])").forEach((note) => note.remove()), 6000);

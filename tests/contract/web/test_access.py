@@ -13,6 +13,12 @@ async def test_a_stranger_is_sent_to_sign_in_and_back(door: Door) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?then=/reviews")
 
 
+async def test_a_part_of_a_page_leads_back_to_the_page(door: Door) -> None:
+    htmx = {"hx-request": "true", "hx-current-url": "http://127.0.0.1/runs/run_1?x=1"}
+    answer = await door.stranger(**htmx).get("/runs/run_1/events")
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/sign-in?then=/runs/run_1")
+
+
 async def test_the_right_password_signs_in_with_a_cookie_scripts_cannot_read(door: Door, house: House) -> None:
     sent = {"name": "rosa", "password": "correct horse", "then": "/tasks"}
     answer = await door.stranger().post("/sign-in", data=sent)

@@ -39,7 +39,8 @@ async def test_a_case_is_decided_once(door: Door, house: House) -> None:
 
 async def test_without_a_token_there_is_an_error_a_program_understands(door: Door) -> None:
     answer = await door.stranger().get("/api/v1/runs")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "not_signed_in")
+    assert answer.headers["www-authenticate"] == "Bearer"
 
 
 async def test_leases_are_listed_with_their_counters(door: Door, house: House) -> None:

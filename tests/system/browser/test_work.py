@@ -145,3 +145,27 @@ async def test_a_journal_entry_opens_to_its_prompt_and_stays_open_when_news_arri
     await site.services.journal.append(finding, stream=house.working_run, actor="service:test")
     await expect(page.get_by_text("A note of the test.").first).to_be_attached()
     await expect(entry).to_contain_text("You read insurance claims.")
+
+
+async def test_a_page_stands_still_and_says_so_when_its_reader_is_shut_out(site, house: House) -> None:
+    async def tell(message: str) -> None:
+        told = events.FindingReported(check="drift", verdict="flag", subject="run", message=message)
+        await site.services.journal.append(told, stream=house.working_run, actor="service:test")
+
+    page = await site.page("aude", f"/runs/{house.working_run}")
+    await tell("News in time.")
+    await expect(page.get_by_text("News in time.").first).to_be_attached()
+    await site.services.accounts.disable("aude")
+    try:
+        await tell("A secret of later.")
+        await expect(page.get_by_text("You are signed out, or may not see this any more.")).to_be_visible()
+        await expect(page.get_by_text("A secret of later.")).to_have_count(0)
+        # htmx itself tells the console that it was refused, once: it does not ask again.
+        assert ["status 401" in error for error in site.errors] == [True]
+        site.errors.clear()
+        reload = page.get_by_role("link", name="Reload")
+        await reload.focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    finally:
+        await site.services.accounts.enable("aude")
