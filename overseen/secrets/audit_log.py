@@ -14,7 +14,6 @@ from typing import IO, Any, cast
 from overseen.blocking import run_blocking
 from overseen.errors import Misconfigured
 
-_REVOKED = re.compile(r"^(\S+)\s+\[\w+\]\s+expiration: revoked lease: lease_id=(\S+)")
 _FRACTION = re.compile(r"(\.\d{6})\d+")
 _REQUEST = b'"type":"request"'
 _BATCH_BYTES = 1 << 20
@@ -158,7 +157,8 @@ class AuditLog:
         try:
             # The present file first: renamed from here on, it is still the one that is read.
             present = self.path.open("rb")
-            files: list[IO[bytes]] = [*(_unpacked(path) for path in self._older(since)), present]
+            earliest = since if self.place is None else None
+            files: list[IO[bytes]] = [*(unpacked(path) for path in older_files(self.path, earliest)), present]
             for file in files:
                 head = _head(file)
                 if head is None:
@@ -175,13 +175,6 @@ class AuditLog:
                 next_step="Let this process read it, or set OVERSEEN_VAULT_AUDIT_FILE to where it is.",
             ) from error
         return self._go_on(parts)
-
-    def _older(self, since: datetime | None) -> list[Path]:
-        """Files that were the present one before, the oldest first."""
-        older = [path for path in self.path.parent.glob(f"{self.path.name}[.-]*") if path.is_file()]
-        dated = sorted((path.stat().st_mtime, path) for path in older)
-        earliest = since.timestamp() if since is not None and self.place is None else 0.0
-        return [path for written, path in dated if written >= earliest]
 
     def _go_on(self, parts: list[_Part]) -> list[_Part]:
         """Leave out what was read. A file emptied in place begins with another line, so it is another file."""
@@ -200,7 +193,15 @@ class AuditLog:
         return [replace(first, start=place.offset), *parts[known[0] + 1 :]]
 
 
-def _unpacked(path: Path) -> IO[bytes]:
+def older_files(path: Path, since: datetime | None) -> list[Path]:
+    """Files that were `path` before and were written to at `since` or later, the oldest first. Blocks."""
+    older = [other for other in path.parent.glob(f"{path.name}[.-]*") if other.is_file()]
+    dated = sorted((other.stat().st_mtime, other) for other in older)
+    return [other for written, other in dated if since is None or written >= since.timestamp()]
+
+
+def unpacked(path: Path) -> IO[bytes]:
+    """The file, open for reading, as it was before it was packed."""
     return cast("IO[bytes]", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
 
 
@@ -229,41 +230,3 @@ def _read_batch(part: _Part, offset: int) -> tuple[list[AuditEntry], int]:
 def _close(parts: Sequence[_Part]) -> None:
     for part in parts:
         part.file.close()
-
-
-@dataclass(frozen=True, kw_only=True)
-class VaultMoment:
-    """One line of a lease's life as Vault tells it."""
-
-    at: datetime
-    what: str
-    path: str
-    error: str | None = None
-
-
-async def vault_trail(
-    audit_file: Path | None, server_log: Path | None, *, accessor: str | None, vault_leases: list[str]
-) -> list[VaultMoment]:
-    """What Vault's own records say of one token and its leases, oldest first; empty when they cannot be read here."""
-    return await run_blocking(_vault_trail, audit_file, server_log, accessor, vault_leases)
-
-
-def _vault_trail(
-    audit_file: Path | None, server_log: Path | None, accessor: str | None, vault_leases: list[str]
-) -> list[VaultMoment]:
-    moments: list[VaultMoment] = []
-    if audit_file is not None and audit_file.exists() and accessor:
-        with audit_file.open(encoding="utf-8", errors="replace") as file:
-            entries = [parse_entry(line) for line in file if accessor in line]
-        for entry in entries:
-            if entry is not None and accessor in (entry.accessor, entry.made_accessor):
-                what = "token made" if entry.made_accessor == accessor else entry.operation
-                moments.append(VaultMoment(at=entry.at, what=what, path=entry.path, error=entry.error))
-    if server_log is not None and server_log.exists():
-        wanted = set(vault_leases)
-        with server_log.open(encoding="utf-8", errors="replace") as file:
-            for line in file:
-                found = _REVOKED.match(line)
-                if found and found[2] in wanted:
-                    moments.append(VaultMoment(at=parse_time(found[1]), what="lease revoked", path=found[2]))
-    return sorted(moments, key=lambda moment: moment.at)

@@ -35,6 +35,7 @@ class SchemaPart:
 
     name = "schema"
     stop_signal = signal.SIGTERM
+    audit_file: Path | None = None
     ready_within_seconds = 0.0
     after_prepared: tuple[str, ...] = ()
     port: int | None = None
@@ -114,6 +115,7 @@ class WebPart:
 
     name = "web"
     stop_signal = signal.SIGTERM
+    audit_file: Path | None = None
     ready_within_seconds = 90.0
     after_prepared: tuple[str, ...] = ()
 
@@ -155,6 +157,7 @@ class WorkerPart:
 
     name = "worker"
     stop_signal = signal.SIGTERM
+    audit_file: Path | None = None
     ready_within_seconds = 120.0
     port: int | None = None
 

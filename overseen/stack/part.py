@@ -17,7 +17,7 @@ class Part(Protocol):
 
     name: as `overseen status` shows it. after: parts that must be ready first. after_prepared: parts whose `prepare`
     must be done first, because it says where they will be. log: where its output goes. ready_within_seconds: how long
-    `check` may fail after `spawn`.
+    `check` may fail after `spawn`. audit_file: what it writes that must not be lost; it begins another one at SIGHUP.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Part(Protocol):
     after_prepared: tuple[str, ...]
     log: Path
     stop_signal: signal.Signals
+    audit_file: Path | None
     ready_within_seconds: float
 
     @property

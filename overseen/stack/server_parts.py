@@ -40,6 +40,7 @@ class PostgresPart:
     after: tuple[str, ...] = ()
     after_prepared: tuple[str, ...] = ()
     stop_signal = signal.SIGINT
+    audit_file: Path | None = None
     ready_within_seconds = 60.0
 
     def __init__(self, server: EmbeddedPostgres, log: Path) -> None:
@@ -87,6 +88,7 @@ class OpenBaoPart:
     def __init__(self, server: EmbeddedOpenBao, postgres: EmbeddedPostgres, log: Path) -> None:
         server.server_log = log
         self.log = log
+        self.audit_file: Path | None = server.audit_file
         self._server = server
         self._postgres = postgres
 
@@ -144,6 +146,7 @@ class ModelPart:
     after: tuple[str, ...] = ()
     after_prepared: tuple[str, ...] = ()
     stop_signal = signal.SIGTERM
+    audit_file: Path | None = None
     ready_within_seconds = 300.0
 
     def __init__(self, folder: Path, log: Path, *, port: int, own_file: Path | None) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from overseen.blocking import run_blocking
 from overseen.errors import Misconfigured, OverseenError, Unavailable
 from overseen.settings import make_private_folder
+from overseen.stack.audit_files import pack, set_aside
 from overseen.stack.files import rotate_log
 from overseen.stack.part import Part
 from overseen.stack.parts import build_parts
@@ -30,6 +31,7 @@ _STEADY_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 _LOG_SECONDS = 30.0
 _PROGRESS_SECONDS = 0.25
+_AUDIT_FILE_BYTES = 64 << 20
 
 
 class StackSupervisor:
@@ -234,9 +236,24 @@ class StackSupervisor:
 
     async def _rotate_logs(self) -> None:
         while True:
-            for log in {self._home / "logs" / "stack.log", *(part.log for part in self._parts)}:
-                await run_blocking(rotate_log, log)
+            try:
+                for log in {self._home / "logs" / "stack.log", *(part.log for part in self._parts)}:
+                    await run_blocking(rotate_log, log)
+                for part in self._parts:
+                    if part.audit_file is not None:
+                        await self._set_aside(part, part.audit_file)
+            except OSError as error:
+                # A full disk, say: no reason to stop what still works.
+                _LOG.warning("logs could not be set aside: %s", error)
             await asyncio.sleep(_LOG_SECONDS)
+
+    async def _set_aside(self, part: Part, audit_file: Path) -> None:
+        # Packed a round later: what was under way when it was set aside has been written by then.
+        await run_blocking(pack, audit_file)
+        if await run_blocking(set_aside, audit_file, largest_bytes=_AUDIT_FILE_BYTES):
+            process = self._processes.get(part.name)
+            if process is not None and self._status[part.name].state is PartState.READY:
+                process.send_signal(signal.SIGHUP)
 
 
 def end_leftovers(home: Path, parts: tuple[Part, ...]) -> None:

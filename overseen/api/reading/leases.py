@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,9 +10,8 @@ from overseen.api.reading.accounts import account_names
 from overseen.api.reading.lease_filter import LeaseFilter, shown
 from overseen.api.reading.lease_views import LeaseCounters, LeaseDetail, LeaseView, VaultRecord, lease_view, people
 from overseen.api.reading.views import Page
-from overseen.blocking import run_blocking
 from overseen.errors import NotFound
-from overseen.secrets.audit_log import vault_trail
+from overseen.secrets.vault_trail import Trace, vault_trail
 from overseen.settings import VaultSettings
 from overseen.store import Database
 from overseen.store.tables import CallRecord, Decision, JournalRow, LeaseRecord, Run
@@ -133,13 +131,13 @@ class LeaseReader:
                 "(OVERSEEN_VAULT_AUDIT_FILE), so only Overseen's side is shown."
             )
         try:
-            await run_blocking(_open, audit_file)
-            trail = await vault_trail(
-                audit_file,
-                self._vault.server_log,
+            trace = Trace(
                 accessor=lease.accessor,
-                vault_leases=list(lease.vault_leases),
+                vault_leases=frozenset(lease.vault_leases),
+                since=lease.asked_at,
+                until=lease.proven_gone_at,
             )
+            trail = await vault_trail(audit_file, self._vault.server_log, trace)
         except OSError as error:
             file = error.filename or audit_file
             return VaultRecord(
@@ -170,8 +168,3 @@ class LeaseReader:
             name: tuple(Choice(value=value, label=names.get(value, value)) for value in values if value)
             for name, values in found.items()
         }
-
-
-def _open(path: Path) -> None:
-    """Raises OSError when the file cannot be read: the trail would be silently empty."""
-    path.open("rb").close()

@@ -13,7 +13,7 @@ from sqlalchemy import update
 from overseen.domain.identifiers import new_id
 from overseen.journal import SYSTEM, Journal
 from overseen.secrets.anomalies import Anomaly
-from overseen.secrets.audit_log import AuditLog, vault_trail
+from overseen.secrets.audit_log import AuditLog
 from overseen.secrets.broker import LeaseBroker
 from overseen.secrets.credentials import MintedToken, VaultCredentials
 from overseen.secrets.errors import LeaseLost, VaultRefused
@@ -23,6 +23,7 @@ from overseen.secrets.run_tokens import RunTokens
 from overseen.secrets.secret import Secret
 from overseen.secrets.sightings import KeptMemory
 from overseen.secrets.vault_client import VaultClient
+from overseen.secrets.vault_trail import Trace, vault_trail
 from overseen.settings import ResourceSettings
 from overseen.store import Database
 from overseen.store.tables import LeaseRecord, now
@@ -365,10 +366,11 @@ async def test_vaults_own_records_tell_the_life_of_a_lease(
     async with broker.lease(make_call(), [READ], wall_seconds=30):
         pass
     row = (await rows(database))[0]
-    trail = await vault_trail(
-        openbao_server.server.audit_file,
-        openbao_server.server.server_log,
+    trace = Trace(
         accessor=row.accessor,
-        vault_leases=row.vault_leases,
+        vault_leases=frozenset(row.vault_leases),
+        since=row.asked_at,
+        until=row.proven_gone_at,
     )
+    trail = await vault_trail(openbao_server.server.audit_file, openbao_server.server.server_log, trace)
     assert [moment.what for moment in trail] == ["token made", "read", "lease revoked"]

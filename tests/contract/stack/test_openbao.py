@@ -1,7 +1,9 @@
 """The provisioned OpenBao: each login can do its own work and nothing else."""
 
 import base64
+import gzip
 import json
+import signal
 import time
 from dataclasses import dataclass
 
@@ -10,6 +12,7 @@ import hvac.exceptions
 import psycopg
 import pytest
 
+from overseen.stack.audit_files import pack, set_aside
 from overseen.stack.vault_layout import BROKER, KILL_SWITCH, LAYOUT, PROVISIONER
 from overseen.stack.vault_provisioning import read_logins
 
@@ -206,3 +209,33 @@ def test_the_audit_file_joins_calls_with_accessors_and_role_names(call, openbao_
     assert not entry["auth"]["accessor"].startswith("hmac")
     assert entry["auth"]["metadata"]["call_id"] == "call_1"
     assert "hmac" in entry["response"]["data"]["password"]
+
+
+def test_it_begins_another_audit_file_when_told_and_loses_nothing(login, openbao_server):
+    server, asked = openbao_server.server, []
+
+    def ask(number):
+        asked.append(f"kv/data/nothing/{number}")
+        with pytest.raises(FORBIDDEN):
+            client.read(asked[-1])
+
+    client = login(BROKER)
+    ask(1)
+    assert set_aside(server.audit_file, largest_bytes=1)
+    ask(2)
+    assert not server.audit_file.exists()
+    openbao_server.process.send_signal(signal.SIGHUP)
+    until(server.audit_file.exists)
+    ask(3)
+    pack(server.audit_file)
+    (aside,) = server.folder.glob("audit.jsonl.*")
+    lines = gzip.decompress(aside.read_bytes()).splitlines() + server.audit_file.read_bytes().splitlines()
+    said = [json.loads(line) for line in lines]
+    assert [line["request"]["path"] for line in said if line["type"] == "response"][-3:] == asked
+
+
+def until(condition, seconds=5.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)

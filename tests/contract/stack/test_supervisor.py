@@ -31,6 +31,7 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     ready_within_seconds: float = 0.3
     settings: dict = field(default_factory=dict)
+    audit_file: Path | None = None
     broken: bool = False
     misconfigured: bool = False
 
@@ -134,6 +135,17 @@ async def test_what_ends_while_starting_says_its_last_word(home, program):
     async with running(home, failing):
         state = await until(home, lambda state: state.parts["web"].restarts >= 2)
         assert "no such table" in state.parts["web"].detail
+
+
+async def test_a_part_begins_another_audit_file_when_one_is_full(home, program, monkeypatch):
+    monkeypatch.setattr(supervisor_module, "_LOG_SECONDS", 0.1)
+    monkeypatch.setattr(supervisor_module, "_AUDIT_FILE_BYTES", 100)
+    audit_file = home / "audit.jsonl"
+    script = f"begin() {{ exec 3>>{audit_file}; }}; begin; trap begin HUP; while sleep 0.01; do echo line >&3; done"
+    async with running(home, program("vault", script=script, audit_file=audit_file)):
+        state = await until(home, is_ready)
+        await until(home, lambda _: len(list(home.glob("audit.jsonl.*Z.gz"))) > 2)
+        assert read_state(home).parts["vault"].mark == state.parts["vault"].mark
 
 
 async def test_a_wrong_setting_is_not_tried_again(home, program):
