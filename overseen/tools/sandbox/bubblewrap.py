@@ -8,6 +8,7 @@ otherwise as ours, in namespaces that show it nothing of ours.
 import asyncio
 import time
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,6 +51,9 @@ _HELLO_BYTES = 1024
 _HELLO_SECONDS = 60.0
 _DYING_SECONDS = 0.5
 """How long a sandbox may take to end by itself. Killed, it would take cause of death and used CPU time with it."""
+
+_CLOSING_SECONDS = 15.0
+"""How long sandboxes may take to end when all is closed. Those that did not end then end with the spawner."""
 
 
 class BubblewrapBackend:
@@ -254,10 +258,16 @@ class BubblewrapBackend:
             return
         self._closed = True
         await self._pool.close()
-        while self._endings:
-            await asyncio.wait(set(self._endings))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await self._everything_ended()
         if self._machinery is not None:
             await self._machinery.spawner.close()
+        await self._everything_ended()
+
+    async def _everything_ended(self) -> None:
+        while self._endings:
+            await asyncio.wait(set(self._endings))
 
 
 def _unavailable(message: str) -> SandboxUnavailable:

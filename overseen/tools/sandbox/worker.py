@@ -9,7 +9,7 @@ from typing import Any
 from overseen.blocking import run_blocking
 from overseen.tools.sandbox.frames import PREFIX, FrameError, decode_header, encode_frame
 from overseen.tools.sandbox.furnishing import Place
-from overseen.tools.sandbox.port import FILE_NAME, MOST_FILES
+from overseen.tools.sandbox.port import FILE_NAME, MOST_FILES, SandboxUnavailable
 from overseen.tools.sandbox.spawning import Ended, Spawned, SpawnerProcess
 
 _LOG_TAIL_BYTES = 4096
@@ -144,7 +144,14 @@ class Worker:
         """
         try:
             await self._spawner.kill(self._spawned)
-            ended = await asyncio.wait_for(asyncio.shield(self._spawned.ended), _END_SECONDS)
+            done, _ = await asyncio.wait([self._spawned.ended], timeout=_END_SECONDS)
+            if not done:
+                raise SandboxUnavailable(
+                    f"A sandbox was killed and did not end within {_END_SECONDS:.0f} seconds.",
+                    not_done="There is no result, and its user is not given to another sandbox before it has ended.",
+                    next_step="Run `overseen doctor`; the machine may be overloaded.",
+                )
+            ended = self._spawned.ended.result()
             # All writers are dead: what they printed is in the pipe and ends.
             await asyncio.wait([self._log_task], timeout=1.0)
             return ended
@@ -153,7 +160,8 @@ class Worker:
             self._pipes.close()
 
     async def clear(self) -> None:
-        """Free what it held. After `end`, and after it only; nobody has to wait for it."""
+        """Free what it held, once nothing of it is alive: its user is nobody else's before. Nobody need wait for it."""
+        await asyncio.wait([self._spawned.ended])
         await run_blocking(self._place.clear)
 
 

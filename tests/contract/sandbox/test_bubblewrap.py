@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from overseen.blocking import run_blocking
 from overseen.tools.sandbox import (
     BubblewrapBackend,
     Capability,
@@ -20,6 +21,7 @@ from overseen.tools.sandbox import (
 )
 from overseen.tools.sandbox import furnishing as furnishing_module
 from overseen.tools.sandbox.runtime import make_runtime, required_distributions
+from overseen.tools.sandbox.slots import Slots
 from tests.contract.sandbox.backends import SHARED_FOLDER
 
 SEVERAL = SandboxProfile(processes=8)
@@ -82,6 +84,37 @@ async def test_when_its_helper_dies_running_jobs_fail_and_the_next_one_works(hom
         with pytest.raises(SandboxUnavailable):
             await running
         assert (await backend.run(job("result = 2"))).value == 2
+
+
+def spawner_of(home: Path) -> psutil.Process:
+    lines = {process: " ".join(process.cmdline()) for process in psutil.Process().children()}
+    return next(process for process, line in lines.items() if "spawner.py" in line and str(home) in line)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give each sandbox a user of its own")
+async def test_the_user_of_a_sandbox_is_nobody_elses_before_its_death_is_proven(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("overseen.tools.sandbox.worker._END_SECONDS", 0.3)
+    async with backend_in(home / "sandbox") as backend:
+        running = asyncio.create_task(backend.run(job("import time; time.sleep(60)", wall_seconds=1.5)))
+        await asyncio.sleep(1.0)
+        spawner = spawner_of(home)
+        inside = spawner.children(recursive=True)
+        (uid,) = {process.uids().effective for process in inside}
+        spawner.suspend()
+        try:
+            with pytest.raises(SandboxUnavailable, match="did not end"):
+                await running
+            await asyncio.sleep(0.3)
+            with pytest.raises(SandboxUnavailable, match="taken"):
+                Slots(range(uid, uid + 1)).take()
+        finally:
+            spawner.resume()
+        await run_blocking(psutil.wait_procs, inside, 5)
+        await asyncio.sleep(0.3)
+        Slots(range(uid, uid + 1)).take().release()
+        assert (await backend.run(job("result = 1"))).value == 1
 
 
 async def test_memory_of_several_processes_is_not_claimed_without_cgroups(home: Path) -> None:
