@@ -32,7 +32,13 @@ def policy() -> None:
 @app.command("check")
 def check(
     token: Annotated[
-        str, typer.Option(envvar="VAULT_TOKEN", prompt="Token of an administrator", hide_input=True, show_envvar=True)
+        str,
+        typer.Option(
+            help="Of an administrator; better in VAULT_TOKEN, or typed when asked for, than on the command line.",
+            envvar="VAULT_TOKEN",
+            prompt="Token of an administrator",
+            hide_input=True,
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
 ) -> None:

@@ -1,9 +1,14 @@
 """Rules of the house that are code, not prose."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+
+from overseen.cli.application import app
 
 PACKAGE = Path(__file__).parents[2] / "overseen"
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)
@@ -80,3 +85,20 @@ def test_nothing_outside_tests_uses_the_doubles() -> None:
         if "overseen.testing" in path.read_text() and path.relative_to(PACKAGE).parts[0] != "testing"
     }
     assert not users
+
+
+def commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, (*words, name))
+    if not hasattr(command, "commands"):
+        yield " ".join(words), command
+
+
+def test_every_command_and_all_it_takes_are_explained() -> None:
+    silent = {
+        f"{words} {parameter.name}"
+        for words, command in commands(typer.main.get_command(app))
+        for parameter in command.params
+        if not command.help or not parameter.help
+    }
+    assert silent == set()
