@@ -1,6 +1,6 @@
 """Small doubles of what stands around the tool gateway."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -196,6 +196,9 @@ class MemoryBlobs:
 
     async def get(self, sha256: str) -> bytes:
         return self.content[sha256][0]
+
+    async def get_many(self, sha256s: Collection[str]) -> dict[str, bytes]:
+        return {sha256: self.content[sha256][0] for sha256 in sha256s if sha256 in self.content}
 
     async def media_type_of(self, sha256: str) -> str:
         return self.content[sha256][1]

@@ -237,6 +237,7 @@ class Accounts:
             async with self._database.transaction() as own:
                 return await self._issue(account_id, kind, life, method=method, session=own)
         token = secrets.token_urlsafe(32)
+        await session.execute(delete(SignIn).where(SignIn.account_id == account_id, SignIn.expires_at < now()))
         session.add(SignIn(token_digest=_digest(token), kind=kind, account_id=account_id, expires_at=now() + life))
         if method is not None:
             event = SignedIn(account_id=account_id, method=method)

@@ -128,10 +128,11 @@ async def list_reviews(
     boundary: str | None = None,
     playbook: str | None = None,
 ) -> dict[str, Any]:
-    """The queue: {reviews}."""
+    """The queue, at most 200: {reviews, total}. `state`: open, decided, applied, withdrawn, ended (all but open)."""
     viewer.require(viewer.sees_reviews, "seeing the reviews", (Role.REVIEWER, Role.AUDITOR))
     filters = ReviewFilters(state=state or None, boundary=boundary, playbook=playbook)
-    return {"reviews": plain(await services.reviews.queue(filters))}
+    (total,) = await services.review_queue.counts(filters)
+    return {"reviews": plain(await services.review_queue.list(filters)), "total": total}
 
 
 @api_router.get("/reviews/{review_id}")

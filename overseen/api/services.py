@@ -11,7 +11,7 @@ from overseen.blocking import run_blocking
 from overseen.engine.intake import IntakeQueue, TaskIntake
 from overseen.engine.queue import PostgresCommandQueue
 from overseen.journal import Journal
-from overseen.reviews import ReviewDesk
+from overseen.reviews import ReviewDesk, ReviewQueue
 from overseen.settings import Settings, VaultSettings
 from overseen.store import BlobStore, Database, PostgresBlobStore, load_blob_key
 
@@ -30,6 +30,7 @@ class Services:
     leases: LeaseReader
     security: SecurityReader
     security_desk: SecurityDesk
+    review_queue: ReviewQueue
     reviews: ReviewDesk
     intake: TaskIntake
 
@@ -58,6 +59,7 @@ def make_services(
         leases=leases,
         security=security,
         security_desk=SecurityDesk(database=database, journal=journal, blobs=blobs, reader=security, access=access),
+        review_queue=ReviewQueue(database, blobs),
         reviews=ReviewDesk(database, blobs, journal, queue),
         intake=TaskIntake(database, blobs, journal, queue),
     )

@@ -18,26 +18,27 @@ app = typer.Typer(no_args_is_help=True, help="What waits for a person: list, sho
 
 @app.command("list")
 def list_reviews(
-    state: Annotated[str, typer.Option(help="open, decided, applied, withdrawn, or all.")] = "open",
+    state: Annotated[str, typer.Option(help="open, decided, applied, withdrawn, ended or all.")] = "open",
     playbook: Annotated[str | None, typer.Option(help="Only of this playbook.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List cases, the most urgent first."""
 
-    async def read() -> list[ReviewSummary]:
+    async def read() -> tuple[list[ReviewSummary], int]:
         async with the_house() as services:
             filters = ReviewFilters(state=None if state == "all" else state, playbook=playbook)
-            return await services.reviews.queue(filters)
+            (total,) = await services.review_queue.counts(filters)
+            return await services.review_queue.list(filters), total
 
-    cases = run(read(), as_json=as_json)
+    cases, total = run(read(), as_json=as_json)
     if as_json:
-        show_json({"reviews": cases})
+        show_json({"reviews": cases, "total": total})
         return
     for case in cases:
         paid = amount_text(case.amount, case.currency)
         due = f"due {case.due_at:%d %b %H:%M}"
         typer.echo(f"{case.review_id}  {case.outcome:<7}{paid:>14}  {case.boundary:<11} {due}  {case.title}")
-    typer.echo(f"{len(cases)} cases")
+    typer.echo(f"{total} cases" if len(cases) == total else f"{len(cases)} of {total} cases")
 
 
 @app.command("show")

@@ -1,10 +1,8 @@
-"""The reviewer's desk: the queue, one case, one decision."""
+"""The reviewer's desk: one case, one decision."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
@@ -19,30 +17,10 @@ from overseen.journal import Journal
 from overseen.journal.events import ReviewDecided
 from overseen.reviews.edits import parse_edit
 from overseen.reviews.ports import CommandQueue
+from overseen.reviews.queue import ReviewSummary, summary
 from overseen.reviews.rules import check_digest, check_reason, check_reviewer
 from overseen.store import BlobStore, Database
 from overseen.store.tables import Account, Decision, Review, Run, Task, now
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReviewSummary:
-    """One line of the queue. `title` is what the requester called the task."""
-
-    review_id: str
-    run_id: str
-    task_id: str
-    title: str
-    playbook: str
-    boundary: str
-    outcome: str
-    amount: Decimal | None
-    currency: str | None
-    state: str
-    requester_id: str
-    assignee_id: str | None
-    created_at: datetime
-    due_at: datetime
-    decided_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,20 +33,8 @@ class ReviewCase:
     decision: Mapping[str, Any] | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReviewFilters:
-    """What the queue shows. None means all; times are inclusive."""
-
-    state: str | None = "open"
-    assignee_id: str | None = None
-    playbook: str | None = None
-    boundary: str | None = None
-    due_before: datetime | None = None
-    limit: int = 200
-
-
 class ReviewDesk:
-    """Reads the queue and takes decisions. A decision, its journal entry and the resume are one transaction."""
+    """Shows cases and takes decisions. A decision, its journal entry and the resume are one transaction."""
 
     def __init__(self, database: Database, blobs: BlobStore, journal: Journal, queue: CommandQueue) -> None:
         self._database = database
@@ -76,29 +42,12 @@ class ReviewDesk:
         self._journal = journal
         self._queue = queue
 
-    async def queue(self, filters: ReviewFilters | None = None) -> list[ReviewSummary]:
-        """Cases that match, the most urgent first."""
-        filters = filters or ReviewFilters()
-        query = select(Review, Task).join(Task, Task.task_id == Review.task_id)
-        for column, wanted in (
-            (Review.state, filters.state),
-            (Review.assignee_id, filters.assignee_id),
-            (Review.playbook, filters.playbook),
-            (Review.boundary, filters.boundary),
-        ):
-            if wanted is not None:
-                query = query.where(column == wanted)
-        if filters.due_before is not None:
-            query = query.where(Review.due_at <= filters.due_before)
-        async with self._database.read() as session:
-            rows = (await session.execute(query.order_by(Review.due_at, Review.review_id).limit(filters.limit))).all()
-        return [await self._summary(review, task) for review, task in rows]
-
     async def case(self, review_id: str) -> ReviewCase:
         """One case with its evidence. Raises NotFound."""
         async with self._database.read() as session:
             review, task = await self._load(session, review_id)
             decision = await session.scalar(select(Decision).where(Decision.review_id == review_id))
+        titles = await self._blobs.get_many([task.title_blob])
         said = None
         if decision is not None:
             reason = await self._blobs.get(decision.reason_blob)
@@ -110,7 +59,7 @@ class ReviewDesk:
                 "created_at": decision.created_at.isoformat(),
             }
         return ReviewCase(
-            summary=await self._summary(review, task),
+            summary=summary(review, task, titles.get(task.title_blob)),
             proposal_digest=review.proposal_digest,
             content=json.loads(await self._blobs.get(review.proposal_blob)),
             decision=said,
@@ -208,22 +157,3 @@ class ReviewDesk:
         if found is None:
             raise NotFound(f"There is no case {review_id}.", next_step="See the queue for those that wait.")
         return found[0], found[1]
-
-    async def _summary(self, review: Review, task: Task) -> ReviewSummary:
-        return ReviewSummary(
-            review_id=review.review_id,
-            run_id=review.run_id,
-            task_id=review.task_id,
-            title=(await self._blobs.get(task.title_blob)).decode(),
-            playbook=review.playbook,
-            boundary=review.boundary,
-            outcome=review.outcome,
-            amount=review.amount,
-            currency=review.currency,
-            state=review.state,
-            requester_id=task.requester_id,
-            assignee_id=review.assignee_id,
-            created_at=review.created_at,
-            due_at=review.due_at,
-            decided_at=review.decided_at,
-        )

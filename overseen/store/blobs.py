@@ -1,6 +1,7 @@
 """Content-addressed, encrypted blobs. Journal entries and rows carry the address, never the content."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +29,10 @@ class BlobStore(Protocol):
 
     async def get(self, sha256: str) -> bytes:
         """The content; NotFound when the address is unknown or its content was erased."""
+        ...
+
+    async def get_many(self, sha256s: Collection[str]) -> dict[str, bytes]:
+        """The contents by address, in one go; what is unknown or was erased is left out."""
         ...
 
     async def media_type_of(self, sha256: str) -> str:
@@ -95,21 +100,32 @@ class PostgresBlobStore:
 
     async def get(self, sha256: str) -> bytes:
         """See BlobStore."""
-        async with self._database.read() as session:
-            found = (
-                await session.execute(select(Blob.nonce, Blob.ciphertext, Blob.key_id).where(Blob.sha256 == sha256))
-            ).one_or_none()
-        if found is None or found.ciphertext is None:
+        found = await self.get_many([sha256])
+        if sha256 not in found:
             raise NotFound(
                 "This content is not stored, or was erased.", next_step="The journal still shows that it existed."
             )
-        if found.key_id != self._key_id:
+        return found[sha256]
+
+    async def get_many(self, sha256s: Collection[str]) -> dict[str, bytes]:
+        """See BlobStore."""
+        query = select(Blob.sha256, Blob.nonce, Blob.ciphertext, Blob.key_id)
+        async with self._database.read() as session:
+            rows = (await session.execute(query.where(Blob.sha256.in_(set(sha256s))))).all()
+        return {
+            row.sha256: self._decrypted(row.sha256, row.nonce, row.ciphertext, row.key_id)
+            for row in rows
+            if row.ciphertext is not None
+        }
+
+    def _decrypted(self, sha256: str, nonce: bytes, ciphertext: bytes, key_id: str) -> bytes:
+        if key_id != self._key_id:
             raise Misconfigured(
                 "This content was stored under another blob key.",
                 not_done="It was not read.",
                 next_step="Restore keys/blob.key of the data folder that the content was stored from.",
             )
-        return self._cipher.decrypt(found.nonce, found.ciphertext, sha256.encode())
+        return self._cipher.decrypt(nonce, ciphertext, sha256.encode())
 
     async def media_type_of(self, sha256: str) -> str:
         """See BlobStore."""

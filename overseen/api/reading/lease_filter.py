@@ -9,6 +9,7 @@ from overseen.errors import InvalidInput
 from overseen.store.tables import LeaseRecord
 
 LIVE_STATES = ("intent", "issued", "revoking")
+NOT_CLOSED = (*LIVE_STATES, "refused", "irrevocable")
 MOST_AT_ONCE = 500
 """The longest page of a list; an export has no end."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
-from overseen.api.reading.decoding import decode, decode_facts, read_json, read_text
+from overseen.api.reading.decoding import decode, decode_facts, read_json, read_text, read_titles
 from overseen.api.reading.steps import finding_of, since_last_plan, step_views
 from overseen.api.reading.timeline import timeline
 from overseen.api.reading.views import (
@@ -148,24 +148,9 @@ class RunReader:
                 query = query.where(Run.run_id < chosen.cursor)
             rows = (await session.execute(query.order_by(Run.run_id.desc()).limit(chosen.limit + 1))).all()
         shown = rows[: chosen.limit]
-        lines = tuple([await self._line(run, task) for run, task in shown])
+        titles = await read_titles(self._blobs, [task for _, task in shown])
+        lines = tuple(_line(run, titles[run.task_id]) for run, _ in shown)
         return lines, Page(total=total, cursor=lines[-1].run_id if len(rows) > chosen.limit else None)
-
-    async def _line(self, run: Run, task: Task) -> RunLine:
-        return RunLine(
-            run_id=run.run_id,
-            task_id=run.task_id,
-            title=await read_text(self._blobs, task.title_blob) or "(erased)",
-            playbook=run.playbook,
-            state=RunState(run.state),
-            outcome=run.outcome,
-            amount=run.amount,
-            currency=run.currency,
-            boundary=run.boundary,
-            cost_usd=run.cost_usd,
-            created_at=run.created_at,
-            ended_at=run.ended_at,
-        )
 
     async def requester_of(self, run_id: str) -> str:
         """The account that handed in the run's task. Raises NotFound."""
@@ -275,3 +260,20 @@ def _working_seconds(row: Run) -> float | None:
 def lease_line(row: LeaseRecord) -> Mapping[str, Any]:
     """A ledger row as JSON values; it never held a secret."""
     return {column.key: plain(getattr(row, column.key)) for column in LeaseRecord.__table__.columns}
+
+
+def _line(run: Run, title: str) -> RunLine:
+    return RunLine(
+        run_id=run.run_id,
+        task_id=run.task_id,
+        title=title,
+        playbook=run.playbook,
+        state=RunState(run.state),
+        outcome=run.outcome,
+        amount=run.amount,
+        currency=run.currency,
+        boundary=run.boundary,
+        cost_usd=run.cost_usd,
+        created_at=run.created_at,
+        ended_at=run.ended_at,
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from overseen.api.reading.decoding import read_text
+from overseen.api.reading.decoding import read_text, read_titles
 from overseen.api.reading.runs import RunReader
 from overseen.api.reading.views import AttachmentView, MessageView, Page, TaskLine, TaskView
 from overseen.domain.outcomes import RunState
@@ -55,24 +55,9 @@ class TaskReader:
                 query = query.where(Task.task_id < chosen.cursor)
             rows = (await session.execute(query.order_by(Task.task_id.desc()).limit(chosen.limit + 1))).all()
         shown = rows[: chosen.limit]
-        lines = tuple([await self._line(task, run) for task, run in shown])
+        titles = await read_titles(self._blobs, [task for task, _ in shown])
+        lines = tuple(_line(task, run, titles[task.task_id]) for task, run in shown)
         return lines, Page(total=total, cursor=lines[-1].task_id if len(rows) > chosen.limit else None)
-
-    async def _line(self, task: Task, run: Run | None) -> TaskLine:
-        times = (run.ended_at, run.parked_at, run.started_at) if run else ()
-        return TaskLine(
-            task_id=task.task_id,
-            run_id=run.run_id if run else None,
-            title=await read_text(self._blobs, task.title_blob) or "(erased)",
-            playbook=task.playbook,
-            requester_id=task.requester_id,
-            state=RunState(run.state) if run else RunState.QUEUED,
-            outcome=run.outcome if run else None,
-            amount=run.amount if run else None,
-            currency=run.currency if run else None,
-            created_at=task.created_at,
-            changed_at=next((moment for moment in times if moment), task.created_at),
-        )
 
     async def task(self, task_id: str) -> TaskView:
         """One task with its chat and newest run. Raises NotFound."""
@@ -174,4 +159,21 @@ async def _reviewer(session: AsyncSession, run_id: str | None) -> str | None:
         .where(Decision.run_id == run_id)
         .order_by(Decision.created_at.desc())
         .limit(1)
+    )
+
+
+def _line(task: Task, run: Run | None, title: str) -> TaskLine:
+    times = (run.ended_at, run.parked_at, run.started_at) if run else ()
+    return TaskLine(
+        task_id=task.task_id,
+        run_id=run.run_id if run else None,
+        title=title,
+        playbook=task.playbook,
+        requester_id=task.requester_id,
+        state=RunState(run.state) if run else RunState.QUEUED,
+        outcome=run.outcome if run else None,
+        amount=run.amount if run else None,
+        currency=run.currency if run else None,
+        created_at=task.created_at,
+        changed_at=next((moment for moment in times if moment), task.created_at),
     )

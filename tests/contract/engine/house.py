@@ -27,7 +27,7 @@ from overseen.graphs.services import RunServices
 from overseen.graphs.supervisor_graph import build_supervisor_graph
 from overseen.journal import Journal
 from overseen.playbooks import load_playbook
-from overseen.reviews import ReviewDesk
+from overseen.reviews import ReviewDesk, ReviewQueue
 from overseen.settings import load_settings
 from overseen.store import Database, PostgresBlobStore
 from overseen.store.tables import Account, Authorization, Run
@@ -164,6 +164,7 @@ class House:
     journal: Journal
     queue: HeldQueue
     intake: TaskIntake
+    waiting: ReviewQueue
     desk: ReviewDesk
     tools: CountingTools
     values: dict[str, FactValue]
@@ -242,6 +243,7 @@ async def open_house(database: Database, dsn: str, home: Path) -> AsyncGenerator
             journal=journal,
             queue=queue,
             intake=TaskIntake(database, blobs, journal, queue),
+            waiting=ReviewQueue(database, blobs),
             desk=ReviewDesk(database, blobs, journal, queue),
             tools=tools,
             values=values,

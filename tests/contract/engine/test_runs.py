@@ -19,7 +19,7 @@ async def parked(house: House) -> tuple[str, str, str]:
     house.values["estimate_total"] = house.values["claimed_amount"] = Decimal("1840.50")
     submitted = await house.submit()
     assert await house.work() == RunState.WAITING_REVIEW
-    [summary] = await house.desk.queue()
+    [summary] = await house.waiting.list()
     case = await house.desk.case(summary.review_id)
     return submitted.run_id, summary.review_id, case.proposal_digest
 
@@ -210,7 +210,7 @@ async def test_a_missing_document_is_asked_for(house: House) -> None:
     submitted = await house.submit()
     state = await house.work()
     if state == RunState.WAITING_REVIEW:
-        [summary] = await house.desk.queue()
+        [summary] = await house.waiting.list()
         case = await house.desk.case(summary.review_id)
         await decide(house, summary.review_id, case.proposal_digest, DecisionKind.APPROVE)
         state = await house.work()

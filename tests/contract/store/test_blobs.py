@@ -55,3 +55,10 @@ async def test_a_blob_of_a_transaction_that_failed_does_not_exist(blobs: Postgre
             raise RuntimeError
     async with database.read() as session:
         assert (await session.scalars(select(Blob.sha256))).all() == []
+
+
+async def test_many_come_back_in_one_go_without_what_is_gone(blobs: PostgresBlobStore) -> None:
+    first, second, erased = [await blobs.put(content, "text/plain") for content in (b"one", b"two", b"three")]
+    await blobs.erase(erased)
+    assert await blobs.get_many([first, second, first, erased, "0" * 64]) == {first: b"one", second: b"two"}
+    assert await blobs.get_many([]) == {}

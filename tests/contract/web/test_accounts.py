@@ -1,11 +1,15 @@
 """Accounts change: who is shut out is out at once, everywhere, and the journal tells."""
 
+from datetime import timedelta
+
 import pytest
+from sqlalchemy import func, select, update
 
 from overseen.api.services import Services
 from overseen.domain.outcomes import Role
 from overseen.errors import Conflict, Forbidden, NotFound
 from overseen.journal import SYSTEM
+from overseen.store.tables import SignIn, now
 from tests.contract.web.conftest import Door
 from tests.web_scenario import House
 
@@ -73,3 +77,15 @@ async def test_an_account_that_does_not_exist_changes_nothing(services: Services
     with pytest.raises(NotFound):
         await services.accounts.disable("nobody")
     assert await changes(services) == []
+
+
+async def test_sign_ins_that_ran_out_are_not_kept_for_ever(services: Services, house: House) -> None:
+    for _ in range(3):
+        await services.accounts.link("bea")
+    async with services.database.transaction() as session:
+        await session.execute(update(SignIn).values(expires_at=now() - timedelta(seconds=1)))
+    await services.accounts.link("bea")
+    bea = await services.accounts.viewer("bea")
+    async with services.database.read() as session:
+        kept = select(func.count()).select_from(SignIn).where(SignIn.account_id == bea.account_id)
+        assert await session.scalar(kept) == 1

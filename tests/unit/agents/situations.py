@@ -1,7 +1,7 @@
 """Small claims for agents to think about, with tools and blobs that live in memory."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -56,6 +56,9 @@ class MemoryBlobs:
         if sha256 not in self.contents:
             raise NotFound("There is no such blob.")
         return self.contents[sha256]
+
+    async def get_many(self, sha256s: Collection[str]) -> dict[str, bytes]:
+        return {sha256: self.contents[sha256] for sha256 in sha256s if sha256 in self.contents}
 
     async def media_type_of(self, sha256: str) -> str:
         return "text/plain"
