@@ -1,30 +1,57 @@
 """Puts the commands of all rooms together and turns errors into words and an exit code."""
 
 import sys
+from importlib import import_module
 
+import click
 import typer
+from typer.core import TyperGroup
 
-from overseen.cli import accounts, demo, evals, journal, leases, reviews, runs, stack, tasks, vault
 from overseen.errors import OverseenError
 
+_ROOMS = {
+    "up": "stack",
+    "down": "stack",
+    "status": "stack",
+    "doctor": "stack",
+    "demo": "demo",
+    "submit": "tasks",
+    "accounts": "accounts",
+    "evals": "evals",
+    "journal": "journal",
+    "leases": "leases",
+    "reviews": "reviews",
+    "runs": "runs",
+    "vault": "vault",
+}
+"""Every command or group of commands, in the order of the help, and the file of this folder it is in."""
+
+
+class _Rooms(TyperGroup):
+    """Reads the file of a command when it is asked for: all of them together take over a second to import."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click calls it
+        """See click."""
+        return list(_ROOMS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        """See click."""
+        if cmd_name not in _ROOMS:
+            return None
+        room = typer.main.get_group(import_module(f"overseen.cli.{_ROOMS[cmd_name]}").app)
+        room.name = cmd_name
+        # A room holds a group (`accounts add`), or commands that stand alone (`up`, `down`).
+        return room.commands.get(cmd_name, room)
+
+
 app = typer.Typer(
-    name="overseen",
-    help="LLM agents that act for a company, with every tool call sealed, leased, reviewed and journalled.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+    cls=_Rooms, name="overseen", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
-# Commands that stand alone: `overseen up`.
-app.add_typer(stack.app)
-app.add_typer(demo.app)
-app.add_typer(tasks.app)
-app.add_typer(accounts.app, name="accounts")
-app.add_typer(evals.app, name="evals")
-app.add_typer(journal.app, name="journal")
-app.add_typer(leases.app, name="leases")
-app.add_typer(reviews.app, name="reviews")
-app.add_typer(runs.app, name="runs")
-app.add_typer(vault.app, name="vault")
+
+
+@app.callback()
+def overseen() -> None:
+    """LLM agents that act for a company, with every tool call sealed, leased, reviewed and journalled."""
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from overseen.api.reading.accounts import account_names
@@ -75,10 +75,9 @@ class LeaseReader:
         query = select(LeaseRecord).where(*chosen.conditions())
         last = await session.get(LeaseRecord, chosen.cursor) if chosen.cursor else None
         if last is not None:
-            query = query.where(
-                (LeaseRecord.asked_at < last.asked_at)
-                | and_(LeaseRecord.asked_at == last.asked_at, LeaseRecord.lease_id < last.lease_id)
-            )
+            # As a pair, so that the index leads straight to the place; with OR all before it would be read each time.
+            reached = tuple_(literal(last.asked_at), literal(last.lease_id))
+            query = query.where(tuple_(LeaseRecord.asked_at, LeaseRecord.lease_id) < reached)
         query = query.order_by(LeaseRecord.asked_at.desc(), LeaseRecord.lease_id.desc()).limit(chosen.limit + 1)
         rows = (await session.scalars(query)).all()
         page = rows[: chosen.limit]

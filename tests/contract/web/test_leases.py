@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from overseen.domain.identifiers import derived_id
 from overseen.journal import SYSTEM
@@ -92,10 +92,13 @@ async def test_who_exports_is_in_the_journal_without_the_words_they_searched_for
     ]
 
 
+@pytest.mark.parametrize("moved", ["asked_at", "now()"], ids=["one after another", "all at once"])
 async def test_an_export_has_every_lease_however_many_pages_there_are(
-    door: Door, services, house: House, monkeypatch: pytest.MonkeyPatch
+    door: Door, services, house: House, monkeypatch: pytest.MonkeyPatch, moved: str
 ) -> None:
     monkeypatch.setattr("overseen.api.reading.leases._EXPORT_BATCH", 4)
+    async with services.database.transaction() as session:
+        await session.execute(text(f"UPDATE leases SET asked_at = {moved}"))
     aude = await door.browser("aude")
     lines = (await aude.get("/leases/export?format=jsonl")).text.splitlines()
     ids = [json.loads(line)["lease_id"] for line in lines]
