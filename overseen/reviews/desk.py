@@ -21,6 +21,7 @@ from overseen.reviews.queue import ReviewSummary, summary
 from overseen.reviews.rules import check_digest, check_reason, check_reviewer
 from overseen.store import BlobStore, Database
 from overseen.store.tables import Account, Decision, Review, Run, Task, now
+from overseen.store.titles import read_titles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class ReviewDesk:
         async with self._database.read() as session:
             review, task = await self._load(session, review_id)
             decision = await session.scalar(select(Decision).where(Decision.review_id == review_id))
-        titles = await self._blobs.get_many([task.title_blob])
+        titles = await read_titles(self._blobs, [task])
         said = None
         if decision is not None:
             reason = await self._blobs.get(decision.reason_blob)
@@ -59,7 +60,7 @@ class ReviewDesk:
                 "created_at": decision.created_at.isoformat(),
             }
         return ReviewCase(
-            summary=summary(review, task, titles.get(task.title_blob)),
+            summary=summary(review, task, titles[task.task_id]),
             proposal_digest=review.proposal_digest,
             content=json.loads(await self._blobs.get(review.proposal_blob)),
             decision=said,

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from overseen.store import BlobStore, Database
 from overseen.store.tables import Review, Task
+from overseen.store.titles import read_titles
 
 ENDED = "ended"
 """As a state to look for: every one but open."""
@@ -86,8 +87,8 @@ class ReviewQueue:
         query = query.order_by(*order).limit(_SEARCHED if filters.search else filters.limit)
         async with self._database.read() as session:
             rows = (await session.execute(query)).all()
-        titles = await self._blobs.get_many([task.title_blob for _, task in rows])
-        cases = [summary(review, task, titles.get(task.title_blob)) for review, task in rows]
+        titles = await read_titles(self._blobs, [task for _, task in rows])
+        cases = [summary(review, task, titles[task.task_id]) for review, task in rows]
         return _found(cases, filters.search)[: filters.limit]
 
     async def counts(self, *filters: ReviewFilters) -> tuple[int, ...]:
@@ -109,13 +110,13 @@ def _found(cases: Sequence[ReviewSummary], search: str) -> list[ReviewSummary]:
     return [case for case in cases if words in f"{case.title} {case.run_id} {case.review_id}".casefold()]
 
 
-def summary(review: Review, task: Task, title: bytes | None) -> ReviewSummary:
-    """The line of one case; `title` is None when it was erased."""
+def summary(review: Review, task: Task, title: str) -> ReviewSummary:
+    """The line of one case."""
     return ReviewSummary(
         review_id=review.review_id,
         run_id=review.run_id,
         task_id=review.task_id,
-        title=title.decode() if title is not None else "(erased)",
+        title=title,
         playbook=review.playbook,
         boundary=review.boundary,
         outcome=review.outcome,

@@ -43,7 +43,7 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[AsyncConnection]:
-        """A bare connection in autocommit, for LISTEN and advisory locks."""
+        """A bare connection in autocommit, for advisory locks."""
         async with self._guarded(), self.engine.connect() as connection:
             yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 

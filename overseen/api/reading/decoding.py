@@ -11,7 +11,6 @@ from overseen.domain.findings import Finding
 from overseen.domain.restore import restore
 from overseen.errors import Defect, NotFound
 from overseen.store import BlobStore
-from overseen.store.tables import Task
 
 Value = TypeVar("Value")
 
@@ -38,14 +37,6 @@ async def read_text(blobs: BlobStore, sha256: str | None) -> str | None:
         return (await blobs.get(sha256)).decode("utf-8", errors="replace")
     except NotFound:
         return None
-
-
-async def read_titles(blobs: BlobStore, tasks: Iterable[Task]) -> dict[str, str]:
-    """What requesters called their tasks, by task id, read in one go."""
-    listed = list(tasks)
-    contents = await blobs.get_many([task.title_blob for task in listed])
-    texts = {sha256: content.decode("utf-8", errors="replace") for sha256, content in contents.items()}
-    return {task.task_id: texts.get(task.title_blob) or "(erased)" for task in listed}
 
 
 def decode(kind: type[Value], data: Mapping[str, Any] | None) -> Value | None:

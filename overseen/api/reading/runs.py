@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
-from overseen.api.reading.decoding import decode, decode_facts, read_json, read_text, read_titles
+from overseen.api.reading.decoding import decode, decode_facts, read_json, read_text
 from overseen.api.reading.steps import finding_of, since_last_plan, step_views
 from overseen.api.reading.timeline import timeline
 from overseen.api.reading.views import (
@@ -29,6 +29,7 @@ from overseen.errors import NotFound
 from overseen.journal import Entry, Journal, Verification, verify
 from overseen.store import BlobStore, Database
 from overseen.store.tables import CallRecord, LeaseRecord, ModelCallRecord, Review, Run, Task
+from overseen.store.titles import read_titles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,7 @@ class RunReader:
             run_id=row.run_id,
             task_id=row.task_id,
             requester_id=task.requester_id,
-            title=await read_text(self._blobs, task.title_blob) or "(erased)",
+            title=(await read_titles(self._blobs, [task]))[task.task_id],
             playbook=row.playbook,
             playbook_digest=row.playbook_digest,
             region=row.region,

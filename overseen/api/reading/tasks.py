@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from overseen.api.reading.decoding import read_text, read_titles
+from overseen.api.reading.decoding import read_text
 from overseen.api.reading.runs import RunReader
 from overseen.api.reading.views import AttachmentView, MessageView, Page, TaskLine, TaskView
 from overseen.domain.outcomes import RunState
 from overseen.errors import NotFound
 from overseen.store import BlobStore, Database
 from overseen.store.tables import Account, Attachment, Decision, Message, Run, Task
+from overseen.store.titles import read_titles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,7 @@ class TaskReader:
             reviewer = await _reviewer(session, run_id)
         return TaskView(
             task_id=task.task_id,
-            title=await read_text(self._blobs, task.title_blob) or "(erased)",
+            title=(await read_titles(self._blobs, [task]))[task.task_id],
             playbook=task.playbook,
             requester_id=task.requester_id,
             requester_name=requester.display_name if requester else "(unknown)",

@@ -53,7 +53,8 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
   const form = event.target.closest?.("form");
-  if (form && event.target.matches("textarea")) {
+  const inDialog = event.target.closest?.("dialog") && !event.target.matches("[data-closes]");
+  if (form && (inDialog || event.target.matches("textarea"))) {
     event.preventDefault();
     form.requestSubmit();
   }

@@ -112,7 +112,7 @@ async def test_a_reviewer_decides_with_the_keyboard_alone(site, house: House) ->
     dialog = page.get_by_role("dialog", name="Approve?")
     await expect(dialog).to_contain_text("pay_settlement")
     await expect(dialog).to_contain_text("1590.50")
-    await page.keyboard.press("Enter")
+    await page.keyboard.press("Control+Enter")
     await page.wait_for_url(re.compile(r"/reviews/rev_\w+\?decided="))
     case = await site.services.reviews.case(house.review)
     assert case.decision is not None
