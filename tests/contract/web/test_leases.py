@@ -147,3 +147,18 @@ async def test_a_finding_counts_until_someone_explains_it(door: Door, services, 
 
 async def test_an_unknown_lease_is_not_found(door: Door, house: House) -> None:
     assert (await (await door.browser("aude")).get(f"/leases/{derived_id('lease', 'nowhere')}")).status_code == 404
+
+
+async def test_every_state_is_counted_where_it_belongs(services, house: House) -> None:
+    before = await services.leases.counters()
+    async with services.database.transaction() as session:
+        await session.execute(text("UPDATE leases SET state = 'closed', expires_at = now() + interval '1 minute'"))
+        ids = list(await session.scalars(text("SELECT lease_id FROM leases ORDER BY lease_id LIMIT 5")))
+        for lease_id, state in zip(ids, ("intent", "issued", "revoking", "refused", "irrevocable"), strict=True):
+            values = {"state": state, "lease_id": lease_id}
+            await session.execute(text("UPDATE leases SET state = :state WHERE lease_id = :lease_id"), values)
+        overdue = "UPDATE leases SET expires_at = now() - interval '1 minute' WHERE state IN ('issued', 'closed')"
+        await session.execute(text(overdue))
+    after = await services.leases.counters()
+    assert (after.live, after.overdue, after.denied, after.irrevocable) == (3, 1, 1, 1)
+    assert after.total == before.total > 5
