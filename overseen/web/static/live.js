@@ -12,8 +12,11 @@ const say = (id, className, ...content) => {
 };
 const connected = () => document.getElementById("connection-lost")?.remove();
 
-document.addEventListener("htmx:sse:error", (event) => {
-  if (![401, 403, 404].includes(event.detail.status)) {
+const isLive = (element) => element.matches?.("[hx-sse\\:connect]");
+const noMore = (status) => [401, 403, 404].includes(status);
+
+function failed(status) {
+  if (!noMore(status)) {
     say("connection-lost", "waits", "Connection lost; trying again. Nothing is missed.");
     return;
   }
@@ -22,14 +25,35 @@ document.addEventListener("htmx:sse:error", (event) => {
   reload.href = window.location.href;
   reload.textContent = "Reload";
   say("no-longer-live", "stopped", "You are signed out, or may not see this any more. This page stands still. ", reload);
-});
+}
+
+document.addEventListener("htmx:sse:error", (event) => failed(event.detail.status));
 document.addEventListener("htmx:sse:before:connection", (event) => {
   if (document.getElementById("no-longer-live")) event.preventDefault();
 });
 document.addEventListener("htmx:sse:after:connection", connected);
 
+// A page's first connection is to htmx a request like any other: it would not ask again, and would show an error's page.
+function notConnected(element, status) {
+  failed(status);
+  if (noMore(status)) return;
+  const again = () => {
+    if (element.isConnected) htmx.ajax("GET", element.getAttribute("hx-sse:connect"), { source: element });
+  };
+  setTimeout(again, 1000 + 2000 * Math.random());
+}
+document.addEventListener("htmx:before:response", (event) => {
+  const { response } = event.detail.ctx;
+  if (!isLive(event.target) || response.status < 400) return;
+  event.preventDefault();
+  notConnected(event.target, response.status);
+});
+
 document.addEventListener("htmx:error", (event) => {
-  if (event.target.closest?.("[hx-sse\\:connect]")) return;
+  if (isLive(event.target)) {
+    notConnected(event.target);
+    return;
+  }
   const note = document.createElement("p");
   note.className = "toast stopped";
   note.textContent = "The server did not answer. Nothing was sent; what you typed is still here.";

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 import uvicorn
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 from psycopg import sql
 
 from overseen.api.services import Services, open_services
@@ -23,6 +23,9 @@ from tests.web_scenario import House, Scenario
 
 AXE = Path(__file__).parents[3] / "node_modules/axe-core/axe.min.js"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+# How soon a page shows something depends on the machine; what is tested is that it does.
+expect.set_options(timeout=20_000)
 
 # What Chromium itself says when a page answers with the status a test asked for.
 _EXPECTED_NOISE = ("Failed to load resource",)

@@ -1,9 +1,10 @@
 """What people do on the pages, in a real browser."""
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from overseen.journal import events
 from tests.web_scenario import House
@@ -67,8 +68,59 @@ async def test_progress_is_shown_while_it_happens_and_survives_a_lost_connection
     finished = events.StepFinished(step_id="step-2", agent="vision_checker", facts=2, findings=0, seconds=3.0)
     await site.services.journal.append(finished, stream=house.working_run, actor="agent:vision_checker")
     await page.context.set_offline(False)
-    await expect(step).to_contain_text("done", timeout=20_000)
+    await expect(step).to_contain_text("done")
     site.errors.clear()
+
+
+async def test_a_page_is_live_however_late_its_scripts_arrive(site, house: House) -> None:
+    async def late(route: Route) -> None:
+        await asyncio.sleep(1.0)
+        await route.continue_()
+
+    page = await site.page("aude", "/runs")
+    for script in ("hx-sse.min.js", "live.js"):
+        await page.route(f"**/{script}", late)
+        async with page.expect_request("**/events*"):
+            await page.goto(f"/runs/{house.working_run}")
+        await page.unroute(f"**/{script}")
+
+
+@pytest.mark.parametrize("way", ["unreachable", "unavailable"])
+async def test_a_page_whose_first_connection_fails_says_so_and_tries_again(site, house: House, way: str) -> None:
+    failures = 2
+
+    async def fail_first(route: Route) -> None:
+        nonlocal failures
+        failures -= 1
+        if failures < 0:
+            await route.continue_()
+        elif way == "unreachable":
+            await route.abort()
+        else:
+            await route.fulfill(status=503, body="<p>The page of an error.</p>")
+
+    page = await site.page("aude", "/runs")
+    await page.route("**/events*", fail_first)
+    await page.goto(f"/runs/{house.working_run}")
+    await expect(page.get_by_text("Connection lost; trying again.")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Plan from the model")).to_be_visible()
+    told = events.FindingReported(check="drift", verdict="flag", subject="run", message=f"After {way}.")
+    await site.services.journal.append(told, stream=house.working_run, actor="service:test")
+    await expect(page.get_by_text(f"After {way}.").first).to_be_attached()
+    await expect(page.get_by_text("Connection lost; trying again.")).to_have_count(0)
+    await expect(page.get_by_text("The page of an error.")).to_have_count(0)
+    site.errors.clear()
+
+
+async def test_a_page_whose_first_connection_is_refused_stands_still_and_says_so(site, house: House) -> None:
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=403, body="<p>The page of an error.</p>")
+
+    page = await site.page("aude", "/runs")
+    await page.route("**/events*", refuse)
+    await page.goto(f"/runs/{house.working_run}")
+    await expect(page.get_by_text("You are signed out, or may not see this any more.")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Plan from the model")).to_be_visible()
 
 
 async def test_a_question_appears_in_the_chat_at_once(site, house: House) -> None:
