@@ -91,29 +91,38 @@ def spawner_of(home: Path) -> psutil.Process:
     return next(process for process, line in lines.items() if "spawner.py" in line and str(home) in line)
 
 
+async def given_back(uid: int) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                Slots(range(uid, uid + 1)).take().release()
+                return
+            except SandboxUnavailable:
+                await asyncio.sleep(0.05)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give each sandbox a user of its own")
 async def test_the_user_of_a_sandbox_is_nobody_elses_before_its_death_is_proven(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("overseen.tools.sandbox.worker._END_SECONDS", 0.3)
+    endless = job("import time; time.sleep(60)", wall_seconds=0.5, prewarmed=1)
     async with backend_in(home / "sandbox") as backend:
-        running = asyncio.create_task(backend.run(job("import time; time.sleep(60)", wall_seconds=1.5)))
-        await asyncio.sleep(1.0)
+        await backend.prepare(endless.entry, endless.profile)
         spawner = spawner_of(home)
         inside = spawner.children(recursive=True)
         (uid,) = {process.uids().effective for process in inside}
         spawner.suspend()
         try:
             with pytest.raises(SandboxUnavailable, match="did not end"):
-                await running
+                await backend.run(endless)
             await asyncio.sleep(0.3)
             with pytest.raises(SandboxUnavailable, match="taken"):
                 Slots(range(uid, uid + 1)).take()
         finally:
             spawner.resume()
-        await run_blocking(psutil.wait_procs, inside, 5)
-        await asyncio.sleep(0.3)
-        Slots(range(uid, uid + 1)).take().release()
+        await run_blocking(psutil.wait_procs, inside, 20)
+        await given_back(uid)
         assert (await backend.run(job("result = 1"))).value == 1
 
 
