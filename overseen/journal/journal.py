@@ -240,8 +240,10 @@ class Journal:
                 for entry in news:
                     seen[entry.stream] = entry.sequence
                     yield entry
+                # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the news.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(grown.wait(), _PATIENCE_SECONDS)
+                    async with asyncio.timeout(_PATIENCE_SECONDS):
+                        await grown.wait()
 
     async def _above(self, seen: Mapping[str, int]) -> list[Entry]:
         grown = or_(*(and_(JournalRow.stream == stream, JournalRow.sequence > last) for stream, last in seen.items()))

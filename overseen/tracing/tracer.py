@@ -146,7 +146,8 @@ class OpenTelemetryTracer:
         # A daemon: a thread of the pool would hold up the end of the process for as long as the server hangs.
         threading.Thread(target=shut_down, name="tracing-shutdown", daemon=True).start()
         try:
-            await asyncio.wait_for(done.wait(), _FLUSH_SECONDS)
+            async with asyncio.timeout(_FLUSH_SECONDS):
+                await done.wait()
         except TimeoutError:
             _log.warning("The trace server did not take the last spans in time; the journal has everything.")
 

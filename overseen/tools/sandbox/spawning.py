@@ -79,7 +79,8 @@ class SpawnerProcess:
         spawner = cls(process, ours)
         asyncio.get_running_loop().add_reader(ours.fileno(), spawner._receive)
         try:
-            hello = await asyncio.wait_for(spawner._hello, _START_SECONDS)
+            async with asyncio.timeout(_START_SECONDS):
+                hello = await spawner._hello
         except TimeoutError:
             await spawner.close()
             raise _unavailable("The sandbox spawner did not start in time.") from None

@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from overseen.errors import Conflict
+from overseen.errors import Conflict, Unavailable
 from overseen.journal import SYSTEM, Entry, Journal, events, verify
 from overseen.store import Database
+from tests.waiting import until
 
 RUN = "run_1"
 WHO = "worker:1"
@@ -90,55 +91,93 @@ async def connections(database: Database) -> int:
         return int(await session.scalar(counted) or 0)
 
 
+async def listening(database: Database) -> set[int]:
+    """The processes of the server that listen for announcements."""
+    found = text("SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()")
+    async with database.read() as session:
+        return set(await session.scalars(found))
+
+
+async def nobody_listens(database: Database) -> bool:
+    return not await listening(database)
+
+
+@pytest.fixture
+def never_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What followers see was announced to them, not found by looking."""
+    monkeypatch.setattr("overseen.journal.journal._PATIENCE_SECONDS", 60.0)
+
+
 async def first_of(journal: Journal, stream: str) -> Entry:
     async with aclosing(journal.follow(stream)) as entries:
         return await anext(entries)
 
 
+@pytest.mark.usefixtures("never_looking")
 async def test_followers_share_one_connection(journal: Journal, database: Database) -> None:
     before = await connections(database)
     followers = [asyncio.create_task(first_of(journal, f"run_{number}")) for number in range(60)]
-    await asyncio.sleep(0.5)
+    await until(lambda: listening(database))
     pool = database.engine.pool
     assert isinstance(pool, AsyncAdaptedQueuePool)
-    assert await connections(database) <= before + pool.size() + pool.overflow() + 1
+
+    async def only_one_more() -> bool:
+        return await connections(database) <= before + pool.size() + 1
+
+    await until(only_one_more)
     await asyncio.gather(*(fill(journal, 1, f"run_{number}") for number in range(60)))
-    heard = await asyncio.wait_for(asyncio.gather(*followers), 4)
+    heard = await asyncio.wait_for(asyncio.gather(*followers), 20)
     assert [entry.stream for entry in heard] == [f"run_{number}" for number in range(60)]
 
 
 async def test_the_connection_ends_with_its_last_follower(journal: Journal, database: Database) -> None:
-    listening = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
-    )
     for _ in range(2):
         follower = asyncio.create_task(first_of(journal, RUN + "x"))
-        await asyncio.sleep(0.3)
-        async with database.read() as session:
-            assert await session.scalar(listening) == 1
+        await until(lambda: listening(database))
+        assert len(await listening(database)) == 1
         follower.cancel()
         await asyncio.wait([follower])
-        await asyncio.sleep(0.1)
-        async with database.read() as session:
-            assert await session.scalar(listening) == 0
+        await until(lambda: nobody_listens(database))
 
 
-async def test_a_follower_outlives_a_lost_connection(
-    journal: Journal, database: Database, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_follower_that_leaves_just_when_news_arrives_is_gone(
+    journal: Journal, database: Database, turns: int
 ) -> None:
-    # It must be announced, not found by looking.
-    monkeypatch.setattr("overseen.journal.journal._PATIENCE_SECONDS", 60.0)
     follower = asyncio.create_task(first_of(journal, RUN))
-    await asyncio.sleep(0.3)
+    await until(lambda: listening(database))
+    await asyncio.sleep(0.2)
+    (grown,) = journal._announcements._followers
+    grown.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    follower.cancel()
+    done, _ = await asyncio.wait([follower], timeout=5)
+    assert done
+    assert journal._announcements._followers == {}
+
+
+@pytest.mark.usefixtures("never_looking")
+async def test_a_follower_outlives_a_lost_connection(journal: Journal, database: Database) -> None:
+    follower = asyncio.create_task(first_of(journal, RUN))
+    await until(lambda: listening(database))
+    lost = await listening(database)
     ended = text(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
         "AND pid <> pg_backend_pid()"
     )
     async with database.read() as session:
         assert (await session.scalars(ended)).all()
-    await asyncio.sleep(1.0)
+
+    async def anew() -> set[int]:
+        try:
+            return await listening(database) - lost
+        except Unavailable:  # a connection of the pool that was ended, too
+            return set()
+
+    await until(anew)
     await fill(journal, 1)
-    assert (await asyncio.wait_for(follower, 5)).sequence == 1
+    assert (await asyncio.wait_for(follower, 20)).sequence == 1
 
 
 @pytest.mark.parametrize(
@@ -197,16 +236,12 @@ async def test_entries_added_in_few_round_trips_continue_the_same_chain(journal:
     assert (await verify(journal)).holds
 
 
+@pytest.mark.usefixtures("never_looking")
 async def test_followers_hear_of_entries_added_in_few_round_trips(journal: Journal, database: Database) -> None:
-    async def first() -> int:
-        async for entry in journal.follow(RUN):
-            return entry.sequence
-        return 0
-
-    follower = asyncio.create_task(first())
-    await asyncio.sleep(0.2)
+    follower = asyncio.create_task(first_of(journal, RUN))
+    await until(lambda: listening(database))
     await add_in_pipeline(journal, database, 1)
-    assert await asyncio.wait_for(follower, 3) == 1
+    assert (await asyncio.wait_for(follower, 20)).sequence == 1
 
 
 async def test_a_closed_chain_takes_no_entries_in_few_round_trips_either(journal: Journal, database: Database) -> None:

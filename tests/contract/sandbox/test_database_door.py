@@ -19,6 +19,7 @@ from overseen.tools.doors.reach import Reach
 from overseen.tools.sandbox import Capability
 from tests.contract.sandbox.conftest import Sandbox
 from tests.stack_fixtures import EmbeddedPostgres
+from tests.waiting import until
 
 LIMITS = DoorLimits(statements=8, statement_seconds=1.0, rows=10, answer_bytes=20_000, request_bytes=4_000)
 
@@ -249,7 +250,7 @@ async def test_what_a_statement_touches_is_said_to_be_unknown_where_the_planner_
 async def test_many_connections_at_once_are_not_taken(tmp_path: Path, login: DatabaseCredential) -> None:
     async with open_database_door(tmp_path, "insurer", login, LIMITS) as path:
         opened = [await asyncio.open_unix_connection(path) for _ in range(30)]
-        await asyncio.sleep(0.05)
+        await until(lambda: sum(reader.at_eof() for reader, _ in opened) >= 14)
         assert sum(reader.at_eof() for reader, _ in opened) == 14
         for _, writer in opened:
             writer.close()

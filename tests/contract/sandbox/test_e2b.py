@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import importlib.util
 import sys
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 
 import pytest
 import pytest_asyncio
@@ -28,6 +28,7 @@ from overseen.testing.e2b_endpoint import E2BEndpoint, e2b_endpoint
 from overseen.tools.sandbox import e2b_bundle, e2b_machine
 from overseen.tools.sandbox.e2b_backend import E2BBackend
 from overseen.tools.sandbox.e2b_machine import E2BConnection
+from tests.waiting import until
 
 EGRESS_NEEDS = frozenset({Capability.CREDENTIAL_INJECTION, Capability.SYSCALL_FILTER, Capability.PER_CALL_ISOLATION})
 SECRET = "Bearer hvs.never-inside"
@@ -72,14 +73,6 @@ def job(code: str, *, egress: tuple[EgressRule, ...] = (), **limits: object) -> 
         egress=egress,
         profile=SandboxProfile(**{"wall_seconds": 20.0, "cpu_seconds": 10.0, **limits}),  # type: ignore[arg-type]
     )
-
-
-async def until(condition: Callable[[], object]) -> None:
-    for _ in range(2000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it never came")
 
 
 async def test_a_machine_carries_the_labels_of_its_run_call_and_worker(

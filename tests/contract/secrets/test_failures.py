@@ -6,7 +6,9 @@ import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import hvac
 import psycopg
@@ -36,6 +38,7 @@ from tests.contract.secrets.conftest import READ, Liveness, make_call
 from tests.contract.secrets.test_broker import leased_roles, rows
 from tests.contract.secrets.test_sweeper import age
 from tests.stack_fixtures import Insurer, until_ready
+from tests.waiting import until
 
 MANAGER = "bao_manager_of_failures"
 
@@ -47,6 +50,28 @@ class Fragile:
     server: EmbeddedOpenBao
     process: subprocess.Popen[bytes]
     settings: VaultSettings
+
+    @asynccontextmanager
+    async def frozen(self) -> AsyncIterator[None]:
+        """It answers nothing in the block. A signal is there at once, but other threads still answer for a moment."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            await until(self._stands_still)
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+    def _stands_still(self) -> bool:
+        try:
+            threads = [
+                thread.joinpath("status").read_text() for thread in Path(f"/proc/{self.process.pid}/task").iterdir()
+            ]
+        except FileNotFoundError:
+            return False
+        return all("State:\tT" in thread for thread in threads)
+
+    def writes_to(self, path: str) -> bool:
+        return any(os.path.realpath(opened) == path for opened in Path(f"/proc/{self.process.pid}/fd").iterdir())
 
     async def restart(self) -> None:
         """End it and start it again on the same port; its static seal opens by itself."""
@@ -188,13 +213,10 @@ async def test_a_slow_vault_gives_no_lease_and_what_it_mints_late_is_ended(
 ) -> None:
     run_id = make_call().run_id
     await warm_up(broker, killswitch, run_id)
-    fragile.process.send_signal(signal.SIGSTOP)
-    try:
+    async with fragile.frozen():
         with pytest.raises(VaultSlow):
             async with broker.lease(make_call(run_id=run_id), [READ], wall_seconds=30):
                 raise AssertionError("the block was entered")
-    finally:
-        fragile.process.send_signal(signal.SIGCONT)
     assert await states(database) == ["closed", "revoking"]
     await asyncio.sleep(0.3)
     await age(database, 11)
@@ -242,7 +264,7 @@ async def test_a_full_audit_disk_fails_closed_and_is_cleaned_up_later(
         audit_file.rename(kept)
         audit_file.symlink_to("/dev/full")
         os.kill(fragile.process.pid, signal.SIGHUP)
-        await asyncio.sleep(0.5)
+        await until(lambda: fragile.writes_to("/dev/full"))
         with pytest.raises(VaultAuditBlocked):
             async with broker.lease(make_call(run_id=run_id), [READ], wall_seconds=30):
                 raise AssertionError("the block was entered")
@@ -319,20 +341,15 @@ async def test_a_revoked_login_is_made_anew(vault: VaultClient) -> None:
 
 async def test_a_vault_that_hangs_is_given_a_rest(fragile: Fragile) -> None:
     client = broker_vault(fragile.settings)
-    client._breaker = CircuitBreaker(failures=2, rest_seconds=0.5)
+    client._breaker = CircuitBreaker(failures=2, rest_seconds=1.0)
     await client.read("auth/token/lookup-self")
-    fragile.process.send_signal(signal.SIGSTOP)
-    try:
+    async with fragile.frozen():
         for _ in range(2):
             with pytest.raises(VaultSlow):
                 await client.read("auth/token/lookup-self")
-        started = time.monotonic()
         with pytest.raises(VaultUnavailable, match="rest"):
             await client.read("auth/token/lookup-self")
-        assert time.monotonic() - started < 0.1
-    finally:
-        fragile.process.send_signal(signal.SIGCONT)
-    await asyncio.sleep(0.6)
+    await asyncio.sleep(1.1)
     assert await client.read("auth/token/lookup-self")
     await client.close()
 

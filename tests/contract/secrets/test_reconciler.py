@@ -201,7 +201,10 @@ async def test_a_lease_that_a_kill_switch_meets_half_way_is_no_probe(
         await broker._source.revoke(minted.accessor, ())
         return minted
 
+    met = asyncio.Event()
+
     async def slowly(*arguments: Any, **named: Any) -> None:
+        met.set()
         await asyncio.sleep(1.0)
         await refused(*arguments, **named)
 
@@ -212,7 +215,7 @@ async def test_a_lease_that_a_kill_switch_meets_half_way_is_no_probe(
     monkeypatch.setattr(broker._source, "mint", killed_at_once)
     monkeypatch.setattr(broker._ledger, "refused", slowly)
     asking = asyncio.create_task(ask())
-    await asyncio.sleep(0.5)
+    await asyncio.wait_for(met.wait(), 20)
     assert await names(reconciler) == []
     with pytest.raises(LeaseLost):
         await asking

@@ -166,20 +166,18 @@ async def test_those_who_read_the_old_place_are_started_again_when_a_part_moved(
 
 
 async def test_everything_is_stopped_in_reverse_order(home, program):
-    script = "trap 'echo {0} >> order; exit' TERM; while :; do sleep 0.05; done"
+    script = "trap 'echo {0} >> order; exit' TERM; touch {0}.listens; while :; do sleep 0.05; done"
     parts = [program(name, script=script.format(name)) for name in ("postgres", "openbao", "web")]
     async with running(home, *parts):
-        state = await until(home, is_ready)
-        await asyncio.sleep(0.3)
+        state = await until(home, lambda state: state.ready and len([*home.glob("logs/*.listens")]) == len(parts))
     assert (home / "logs" / "order").read_text().split() == ["web", "openbao", "postgres"]
     assert not any(part.mark.alive for part in state.parts.values())
 
 
 async def test_what_ignores_the_signal_to_stop_is_killed(home, program, monkeypatch):
     monkeypatch.setattr(supervisor_module, "_STOP_SECONDS", 0.3)
-    async with running(home, program("web", script="trap '' TERM; while :; do sleep 0.05; done")):
-        state = await until(home, is_ready)
-        await asyncio.sleep(0.2)
+    async with running(home, program("web", script="trap '' TERM; touch it.listens; while :; do sleep 0.05; done")):
+        state = await until(home, lambda state: state.ready and (home / "logs" / "it.listens").exists())
     assert not state.parts["web"].mark.alive
 
 

@@ -4,15 +4,30 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from fastapi.sse import ServerSentEvent
 from httpx2 import Response
 
 from overseen.api.services import Services
 from overseen.domain.outcomes import Role
 from overseen.journal import events
 from tests.contract.web.conftest import Door
+from tests.waiting import until
 from tests.web_scenario import House
 
 Ending = Callable[[Services], Awaitable[None]]
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What has been sent to open pages so far."""
+    pieces: list[str] = []
+
+    def keep(**event: str) -> ServerSentEvent:
+        pieces.append(event["raw_data"])
+        return ServerSentEvent(**event)
+
+    monkeypatch.setattr("overseen.web.live.ServerSentEvent", keep)
+    return pieces
 
 
 def note(message: str) -> events.FindingReported:
@@ -34,18 +49,17 @@ async def only_a_requester(services: Services) -> None:
 @pytest.mark.parametrize("ending", [disabled, signed_out_everywhere, only_a_requester])
 @pytest.mark.parametrize("page", ["/runs/{run}/events", "/tasks/{task}/events"])
 async def test_news_end_with_the_right_to_see_them(
-    door: Door, services: Services, house: House, page: str, ending: Ending
+    door: Door, services: Services, house: House, sent: list[str], page: str, ending: Ending
 ) -> None:
     aude = await door.browser("aude")
     path = page.format(run=house.working_run, task=house.working_task)
     stream = asyncio.create_task(aude.get(path))
-    await asyncio.sleep(0.3)
     await services.journal.append(note("Seen in time."), stream=house.working_run, actor="service:test")
-    await asyncio.sleep(1.0)
+    await until(lambda: sent and ("Seen in time." in sent[-1] or page.startswith("/tasks")))
     assert not stream.done()
     await ending(services)
     await services.journal.append(note("Seen too late."), stream=house.working_run, actor="service:test")
-    answer: Response = await asyncio.wait_for(stream, 5)
+    answer: Response = await asyncio.wait_for(stream, 20)
     assert "id: " in answer.text
     assert "Seen too late." not in answer.text
     if page.startswith("/runs"):
@@ -55,11 +69,11 @@ async def test_news_end_with_the_right_to_see_them(
 @pytest.mark.parametrize("ending", [disabled, signed_out_everywhere, only_a_requester])
 @pytest.mark.parametrize("page", ["/leases/events", "/leases/stops/{stop}/events"])
 async def test_numbers_end_with_the_right_to_see_them(
-    door: Door, services: Services, house: House, page: str, ending: Ending
+    door: Door, services: Services, house: House, sent: list[str], page: str, ending: Ending
 ) -> None:
     aude = await door.browser("aude")
     stream = asyncio.create_task(aude.get(page.format(stop=house.stop)))
-    await asyncio.sleep(0.5)
+    await until(lambda: sent)
     assert not stream.done()
     await ending(services)
-    assert (await asyncio.wait_for(stream, 5)).status_code == 200
+    assert (await asyncio.wait_for(stream, 20)).status_code == 200
