@@ -123,6 +123,17 @@ async def test_a_page_whose_first_connection_is_refused_stands_still_and_says_so
     await expect(page.get_by_role("heading", name="Plan from the model")).to_be_visible()
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+async def test_a_note_leaves_the_place_to_write_free(site, house: House, width: int) -> None:
+    page = await site.page("rosa", "/tasks", width=width)
+    await page.route("**/events*", lambda route: route.abort())
+    await page.goto(f"/tasks/{house.waiting_task}")
+    note = await page.get_by_text("Connection lost; trying again.").bounding_box()
+    button = await page.get_by_role("button", name="Send").bounding_box()
+    assert note["y"] + note["height"] <= button["y"]
+    site.errors.clear()
+
+
 async def test_a_question_appears_in_the_chat_at_once(site, house: House) -> None:
     page = await site.page("rosa", f"/tasks/{house.waiting_task}")
     await page.get_by_placeholder("Ask about this claim").fill("Why is it waiting?")
