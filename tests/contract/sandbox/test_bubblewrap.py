@@ -87,6 +87,17 @@ async def test_when_its_helper_dies_running_jobs_fail_and_the_next_one_works(hom
         assert (await backend.run(job("result = 2"))).value == 2
 
 
+async def test_a_helper_that_never_answers_is_ended_and_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = home / "silent.py"
+    silent.write_text("import time; time.sleep(60)")
+    monkeypatch.setattr("overseen.tools.sandbox.spawning._SCRIPT", silent)
+    monkeypatch.setattr("overseen.tools.sandbox.spawning._START_SECONDS", 0.5)
+    async with backend_in(home / "sandbox") as backend:
+        with pytest.raises(SandboxUnavailable, match="did not start in time"):
+            await backend.run(job("result = 1"))
+    assert not [child for child in psutil.Process().children() if str(silent) in child.cmdline()]
+
+
 def spawner_of(home: Path) -> psutil.Process:
     lines = {process: " ".join(process.cmdline()) for process in psutil.Process().children()}
     return next(process for process, line in lines.items() if "spawner.py" in line and str(home) in line)
