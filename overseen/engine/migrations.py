@@ -2,10 +2,10 @@
 
 import asyncio
 
-from dbos import DBOS
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from overseen.blocking import run_blocking
+from overseen.engine.workflow_library import DBOS
 from overseen.settings import DatabaseSettings, load_settings
 from overseen.store import migrate
 

@@ -3,11 +3,11 @@
 import functools
 from typing import Any
 
-from dbos import DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from overseen.domain.commands import Command
+from overseen.engine.workflow_library import DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions
 from overseen.settings import DatabaseSettings
 
 APPLICATION_NAME = "overseen"

@@ -2,9 +2,8 @@
 
 import logging
 
-from dbos import DBOSClient
-
 from overseen.engine.liveness import WorkerLiveness
+from overseen.engine.workflow_library import DBOSClient
 
 _LOG = logging.getLogger(__name__)
 

@@ -1,19 +1,15 @@
 """Advances one run: from its last checkpoint until it parks or ends."""
 
 import asyncio
-import os
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-# Checkpoints are read back strictly: a type that is not known is refused instead of imported.
-os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
-
-from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.types import Command as ResumeCommand
 from psycopg_pool import AsyncConnectionPool
 
 from overseen.domain.commands import Command
 from overseen.domain.outcomes import ENDED, RunState
+from overseen.engine.checkpoints import state_saver
 from overseen.engine.failures import RunFailures, as_overseen_error
 from overseen.graphs.case_file import CaseFiles
 from overseen.graphs.supervisor_graph import CompiledGraph
@@ -63,8 +59,7 @@ class RunRunner:
             run = await session.get_one(tables.Run, command.run_id)
         if run.state in ENDED and run.state != RunState.FAILED and await self._closed(command.run_id):
             return run.state
-        # A saver of its own: the shared one holds a lock around its pool.
-        graph = self._graph.copy(update={"checkpointer": AsyncPostgresSaver(self._pool)})
+        graph = self._graph.copy(update={"checkpointer": state_saver(self._pool)})
         try:
             await self._advance_with_patience(graph, command)
         finally:

@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import psycopg
-from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 
 from overseen.blocking import run_blocking
 from overseen.engine.composition import WorkerHouse, compose_worker
@@ -18,6 +17,7 @@ from overseen.engine.liveness import living_worker, new_worker_id
 from overseen.engine.queue import APPLICATION_NAME, APPLICATION_VERSION, questions_queue, runs_queue
 from overseen.engine.reaper import Reaper
 from overseen.engine.services import ReaperService, ServiceKeeper
+from overseen.engine.workflow_library import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 from overseen.engine.workflows import install
 from overseen.models.types import ModelRoute
 from overseen.settings import Settings, load_settings

@@ -6,10 +6,9 @@ step's result after a recovery. tests/unit/test_house_rules.py checks that only 
 
 from typing import Any, Protocol
 
-from dbos import DBOS
-
 from overseen.domain.commands import Command
 from overseen.engine.queue import ADVANCE, ANSWER
+from overseen.engine.workflow_library import DBOS
 
 _MOST_RECOVERIES = 100
 """After so many dead workers on the same piece of work it is parked for an operator instead of killing another."""

@@ -62,6 +62,16 @@ def test_each_library_is_known_to_one_room_only(library: str, rooms: set[str]) -
     assert importers_of(library) <= rooms
 
 
+def test_the_workflow_library_is_only_had_with_its_pickles_taken_out() -> None:
+    users = {path.stem for path in SOURCES if "dbos" in modules_imported(ast.parse(path.read_text()))}
+    assert users == {"workflow_library"}
+
+
+@pytest.mark.parametrize("library", ["pickle", "marshal", "shelve", "dill", "cloudpickle"])
+def test_nothing_that_runs_code_when_it_is_read_is_imported(library: str) -> None:
+    assert importers_of(library) == set()
+
+
 def test_a_node_that_interrupts_does_nothing_else() -> None:
     """Such a node runs again from its first line when it is answered."""
     for path in (PACKAGE / "graphs").glob("*.py"):
