@@ -10,6 +10,7 @@ from overseen.domain.outcomes import BoundaryVerdict, Ruling
 from overseen.domain.restore import restore
 from overseen.graphs.case_file import Case, CaseFiles
 from overseen.journal import Entry, events
+from overseen.journal.contents import with_contents
 from overseen.store import tables
 from overseen.supervisor.answerer import Answerer
 
@@ -59,12 +60,13 @@ class QuestionAnswering:
             raise ValueError(f"task {task_id} has no run")
         case = await self._cases.open(run.run_id)
         ruling, boundary = await self._ruling(run)
+        entries = await with_contents(self._cases.blobs, await self._cases.journal.entries(run.run_id))
         said = await self._answerer.answer(
             (await self._cases.blobs.get(question.body_blob)).decode(),
             facts=await self._facts(case, run.facts_blob),
             ruling=ruling,
             boundary=boundary,
-            journal_lines=journal_lines(await self._cases.journal.entries(run.run_id)),
+            journal_lines=journal_lines(entries),
             # Under the task: the run's own chain may be closed, the chat's never is.
             run_id=task_id,
             region=case.region,

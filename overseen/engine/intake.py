@@ -19,6 +19,7 @@ from overseen.journal import Journal
 from overseen.journal.events import MessageAdded, QuestionAsked, TaskSubmitted
 from overseen.playbooks import Playbook, load_playbook
 from overseen.store import BlobStore, Database
+from overseen.store.file_names import put_file_name
 from overseen.store.tables import Attachment, Message, Run, Task
 
 _TITLE_LENGTH = 80
@@ -247,7 +248,7 @@ class TaskIntake:
                     task_id=task_id,
                     message_id=message_id,
                     position=position,
-                    name=file.name,
+                    name_blob=await put_file_name(self._blobs, file.name, session=session),
                     media_type=file.media_type,
                     size=len(file.content),
                     blob=blob,

@@ -21,6 +21,7 @@ from overseen.engine.workflow_library import DBOS, DBOSClient, DBOSConfig, DBOSP
 from overseen.engine.workflows import install
 from overseen.models.types import ModelRoute
 from overseen.settings import Settings, load_settings
+from overseen.store.file_names import seal_old_file_names
 
 _LOG = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ async def running_worker(
             serializer=DBOSPortableJSONSerializer(),
             application_name=APPLICATION_NAME,
         )
+        await seal_old_file_names(house.database, house.blobs)
         install(house.runner, house.answering)
         await _launch(settings, worker_id)
         keeper = ServiceKeeper(database=house.database, journal=house.journal, worker_id=worker_id)

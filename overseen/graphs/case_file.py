@@ -23,6 +23,7 @@ from overseen.journal import Journal
 from overseen.journal.events import Event
 from overseen.playbooks import Playbook, load_playbook
 from overseen.store import BlobStore, Database, tables
+from overseen.store.file_names import read_file_names
 
 JSON = "application/json"
 
@@ -76,6 +77,7 @@ class CaseFiles:
                 )
             ).all()
         texts = [(await self.blobs.get(body)).decode() for body in bodies]
+        names = await read_file_names(self.blobs, attachments)
         message = "\n\n".join(text for text in texts if text)
         return Case(
             run_id=run_id,
@@ -86,7 +88,7 @@ class CaseFiles:
             attachments=tuple(
                 Attachment(
                     attachment_id=row.attachment_id,
-                    name=row.name,
+                    name=names[row.attachment_id],
                     media_type=row.media_type,
                     size=row.size,
                     blob=row.blob,

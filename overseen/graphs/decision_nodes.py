@@ -95,11 +95,13 @@ class DecisionNodes:
         for index, finding in enumerate(findings):
             if finding.verdict is not Verdict.PASS:
                 evidence = await self._cases.put(finding.evidence, session=session) if finding.evidence else None
+                said = {"subject": finding.subject, "message": finding.message}
+                told = await self._cases.put(said, session=session)
                 event = events.FindingReported(
                     check=finding.check,
                     verdict=finding.verdict.value,
-                    subject=finding.subject,
-                    message=finding.message,
+                    subject=finding.subject.partition(":")[0],
+                    finding_blob=told,
                     evidence_blob=evidence,
                 )
                 await self._cases.note(case.run_id, event, once=f"finding:{number}:{index}", session=session)

@@ -160,13 +160,18 @@ class FactsProduced(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class FindingReported(Event):
-    """A guardrail spoke. `message` is ours, never a quotation; what was seen is in the blob."""
+    """A guardrail spoke. What it found is about content, so `finding_blob` holds {subject, message}.
+
+    `subject` is only of what kind it is (document, photo, fact, call); `message` is empty but in entries of an earlier
+    version. See `overseen.journal.contents`.
+    """
 
     step_id: str | None = None
     check: str
     verdict: str
     subject: str
-    message: str
+    message: str = ""
+    finding_blob: str | None = None
     evidence_blob: str | None = None
 
 

@@ -99,14 +99,18 @@ class Task(Base):
 
 
 class Attachment(Base):
-    """A file handed in with a message. `name` is the cleaned file name as shown to people, never used as a path."""
+    """A file handed in with a message. `name_blob` holds its cleaned name as shown to people, never used as a path.
+
+    `name` is where an earlier version kept the name in the clear; see `overseen.store.file_names`.
+    """
 
     __tablename__ = "attachments"
     attachment_id: Mapped[str] = mapped_column(String(40), primary_key=True)
     task_id: Mapped[str] = mapped_column(ForeignKey("tasks.task_id"), index=True)
     message_id: Mapped[str] = mapped_column(String(40))
     position: Mapped[int] = mapped_column(Integer)
-    name: Mapped[str] = mapped_column(String(200))
+    name: Mapped[str | None] = mapped_column(String(200))
+    name_blob: Mapped[str | None] = mapped_column(String(64))
     media_type: Mapped[str] = mapped_column(String(120))
     size: Mapped[int] = mapped_column(BigInteger)
     blob: Mapped[str] = mapped_column(String(64))

@@ -14,6 +14,7 @@ from overseen.domain.facts import Fact, Source
 from overseen.errors import NotFound
 from overseen.playbooks import FactDefinition, load_playbook
 from overseen.store import BlobStore, Database
+from overseen.store.file_names import read_file_names
 from overseen.store.tables import Attachment, CallRecord, Run
 
 _IMAGES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
@@ -129,13 +130,14 @@ class EvidenceReader:
     async def evidence(self, run_id: str, facts: Sequence[Fact], playbook: str) -> Evidence:
         """The sources of `facts` in the order of the attachments, then messages, records and rules."""
         attachments, results = await self._of_run(run_id)
-        names = {item.blob: item.name for item in attachments}
+        own_names = await read_file_names(self._blobs, attachments)
+        names = {item.blob: own_names[item.attachment_id] for item in attachments}
         grouped: dict[tuple[str, str, str | None], list[Fact]] = {}
         for fact in facts:
             grouped.setdefault(_key(fact.source, names), []).append(fact)
         for attachment in attachments:
             if not any(blob == attachment.blob for _, _, blob in grouped) and attachment.media_type in _IMAGES:
-                grouped[("photo", attachment.name, attachment.blob)] = []
+                grouped[("photo", own_names[attachment.attachment_id], attachment.blob)] = []
         order = {attachment.blob: position for position, attachment in enumerate(attachments)}
         keys = sorted(grouped, key=lambda key: (order.get(key[2] or "", len(order)), key[0], key[1]))
         sources: list[SourceView] = []

@@ -27,6 +27,7 @@ from overseen.domain.outcomes import BoundaryVerdict, Ruling, RunState
 from overseen.domain.plans import Plan
 from overseen.errors import NotFound
 from overseen.journal import Entry, Journal, Verification, verify
+from overseen.journal.contents import with_contents
 from overseen.store import BlobStore, Database
 from overseen.store.tables import CallRecord, LeaseRecord, ModelCallRecord, Review, Run, Task
 from overseen.store.titles import read_titles
@@ -84,7 +85,7 @@ class RunReader:
             review_id = await session.scalar(
                 select(Review.review_id).where(Review.run_id == run_id).order_by(Review.created_at.desc()).limit(1)
             )
-        entries = timeline(await self._journal.entries(run_id))
+        entries = timeline(await with_contents(self._blobs, await self._journal.entries(run_id)))
         contents = await self._contents(row, entries)
         state = RunState(row.state)
         return RunView(

@@ -12,6 +12,7 @@ from overseen.api.reading.views import AttachmentView, MessageView, Page, TaskLi
 from overseen.domain.outcomes import RunState
 from overseen.errors import NotFound
 from overseen.store import BlobStore, Database
+from overseen.store.file_names import read_file_names
 from overseen.store.tables import Account, Attachment, Decision, Message, Run, Task
 from overseen.store.titles import read_titles
 
@@ -67,7 +68,7 @@ class TaskReader:
             if task is None:
                 raise NotFound("There is no such task.", next_step="See the list of tasks.")
             requester = await session.get(Account, task.requester_id)
-            attachments = await _attachments(session, task_id)
+            rows = await _attachments(session, task_id)
             messages = (
                 await session.scalars(
                     select(Message).where(Message.task_id == task_id).order_by(Message.created_at, Message.message_id)
@@ -77,6 +78,7 @@ class TaskReader:
                 select(Run.run_id).where(Run.task_id == task_id).order_by(Run.run_id.desc()).limit(1)
             )
             reviewer = await _reviewer(session, run_id)
+        attachments = await self._named(rows)
         return TaskView(
             task_id=task.task_id,
             title=(await read_titles(self._blobs, [task]))[task.task_id],
@@ -115,10 +117,25 @@ class TaskReader:
     async def attachment(self, task_id: str, attachment_id: str) -> tuple[AttachmentView, bytes]:
         """One file of the task with its content. Raises NotFound."""
         async with self._database.read() as session:
-            found = next((a for a in await _attachments(session, task_id) if a.attachment_id == attachment_id), None)
-        if found is None:
+            rows = [row for row in await _attachments(session, task_id) if row.attachment_id == attachment_id]
+        if not rows:
             raise NotFound("The task has no such attachment.")
+        (found,) = await self._named(rows)
         return found, await self._blobs.get(found.blob)
+
+    async def _named(self, rows: Sequence[Attachment]) -> tuple[AttachmentView, ...]:
+        names = await read_file_names(self._blobs, rows)
+        return tuple(
+            AttachmentView(
+                attachment_id=row.attachment_id,
+                message_id=row.message_id,
+                name=names[row.attachment_id],
+                media_type=row.media_type,
+                size=row.size,
+                blob=row.blob,
+            )
+            for row in rows
+        )
 
 
 def _narrowed(query: Select[Task, Run], chosen: TaskFilter) -> Select[Task, Run]:
@@ -129,25 +146,9 @@ def _narrowed(query: Select[Task, Run], chosen: TaskFilter) -> Select[Task, Run]
     return query
 
 
-async def _attachments(session: AsyncSession, task_id: str) -> tuple[AttachmentView, ...]:
-    rows = (
-        await session.scalars(
-            select(Attachment)
-            .where(Attachment.task_id == task_id)
-            .order_by(Attachment.position, Attachment.attachment_id)
-        )
-    ).all()
-    return tuple(
-        AttachmentView(
-            attachment_id=row.attachment_id,
-            message_id=row.message_id,
-            name=row.name,
-            media_type=row.media_type,
-            size=row.size,
-            blob=row.blob,
-        )
-        for row in rows
-    )
+async def _attachments(session: AsyncSession, task_id: str) -> Sequence[Attachment]:
+    query = select(Attachment).where(Attachment.task_id == task_id)
+    return (await session.scalars(query.order_by(Attachment.position, Attachment.attachment_id))).all()
 
 
 async def _reviewer(session: AsyncSession, run_id: str | None) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
 import pytest_asyncio
 
 from overseen.api.services import Services, open_services
@@ -117,3 +118,17 @@ async def at_rest(services: Services, run_id: str, seconds: float = 120.0) -> Ru
             ]
             raise AssertionError(f"the run is still {state}:\n" + "\n".join(told[-25:]))
         await asyncio.sleep(0.1)
+
+
+async def database_text(dsn: str) -> str:
+    """Every row of every table, as text: store, journal, checkpoints, workflows."""
+    parts: list[str] = []
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        tables = await connection.execute(
+            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
+            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        )
+        for (table,) in await tables.fetchall():
+            rows = await connection.execute(f"SELECT t::text FROM {table} t".encode())
+            parts += [row[0] for row in await rows.fetchall()]
+    return "\n".join(parts)

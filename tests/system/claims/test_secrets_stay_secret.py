@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 from sqlalchemy import select
 
@@ -23,6 +22,7 @@ from overseen.settings import Settings
 from overseen.store.tables import Blob
 from overseen.testing.otlp_collector import OtlpCollector
 from overseen.web.app import make_app
+from tests.system.claims.conftest import database_text
 from tests.system.claims.scripted_reader import scripted_reader
 
 pytestmark = pytest.mark.slow
@@ -72,20 +72,6 @@ def minted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def collector() -> AsyncIterator[OtlpCollector]:
     async with OtlpCollector() as running:
         yield running
-
-
-async def database_text(dsn: str) -> str:
-    """Every row of every table, as text: store, journal, checkpoints, workflows."""
-    parts: list[str] = []
-    async with await psycopg.AsyncConnection.connect(dsn) as connection:
-        tables = await connection.execute(
-            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
-            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
-        )
-        for (table,) in await tables.fetchall():
-            rows = await connection.execute(f"SELECT t::text FROM {table} t".encode())
-            parts += [row[0] for row in await rows.fetchall()]
-    return "\n".join(parts)
 
 
 async def blob_contents(services: Services) -> bytes:
