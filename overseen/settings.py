@@ -236,6 +236,21 @@ class SandboxSettings(_Concern):
     folder: Path | None = Field(default=None, description="OVERSEEN_SANDBOX_FOLDER")
 
 
+class BackupSettings(_Concern):
+    """Backups of Overseen's own database, made by a worker into `folder` (default: `backups` in the data folder).
+
+    Turn them off where the database is backed up elsewhere, and name in `proof_file` a file that your own backup
+    touches when it has succeeded: `overseen doctor` looks at its age.
+    """
+
+    enabled: bool = True
+    folder: Path | None = None
+    every_hours: PositiveFloat = 24.0
+    keep: PositiveInt = 7
+    pg_dump: Path | None = None
+    proof_file: Path | None = None
+
+
 class WorkerSettings(_Concern):
     """How a worker behaves."""
 
@@ -256,6 +271,7 @@ class Settings(_Concern):
     web: WebSettings = WebSettings()
     sandbox: SandboxSettings = SandboxSettings()
     worker: WorkerSettings = WorkerSettings()
+    backup: BackupSettings = BackupSettings()
     model_file: Path | None = Field(default=None, description="OVERSEEN_MODEL_FILE")
 
     @property

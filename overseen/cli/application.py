@@ -14,6 +14,7 @@ _ROOMS = {
     "down": "stack",
     "status": "stack",
     "doctor": "stack",
+    "backup": "backups",
     "demo": "demo",
     "submit": "tasks",
     "accounts": "accounts",

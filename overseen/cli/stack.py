@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 
 from overseen.settings import default_home, load_settings
-from overseen.stack.doctor import Health, examine
+from overseen.stack.doctor import Diagnosis, Health, examine
 from overseen.stack.launch import bring_up, describe, page_address, take_down
 from overseen.stack.state import PartState, PartStatus, StackState, read_state
 
@@ -77,11 +77,11 @@ def doctor(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what this machine can do, and what to mend; exit code 1 when something would stop Overseen."""
+    """Say what this machine can do and which controls are really on; exit code 1 when one is off."""
     if attack:
         _attack(data_folder(home), as_json)
         return
-    found = asyncio.run(examine(data_folder(home)))
+    found = asyncio.run(_examined(data_folder(home)))
     healthy = all(item.health is not Health.FAIL for item in found)
     if as_json:
         print(json.dumps({"healthy": healthy, "checks": [asdict(item) for item in found]}, indent=2))
@@ -92,6 +92,13 @@ def doctor(
                 _console.print(f"{'':<22} {item.next_step}", markup=False, soft_wrap=True)
     if not healthy:
         raise typer.Exit(1)
+
+
+async def _examined(home: Path) -> list[Diagnosis]:
+    # Deferred: the controls bring imports that starting and stopping do not need.
+    from overseen.api.controls import examine_controls
+
+    return [*await examine(home), *await examine_controls(load_settings(home))]
 
 
 def _attack(home: Path, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 import psycopg
 
 from overseen.blocking import run_blocking
+from overseen.engine.backups import BackupService
 from overseen.engine.composition import WorkerHouse, compose_worker
 from overseen.engine.liveness import living_worker, new_worker_id
 from overseen.engine.queue import APPLICATION_NAME, APPLICATION_VERSION, questions_queue, runs_queue
@@ -51,7 +52,11 @@ async def running_worker(
         install(house.runner, house.answering)
         await _launch(settings, worker_id)
         keeper = ServiceKeeper(database=house.database, journal=house.journal, worker_id=worker_id)
-        services = (*house.services, ReaperService(Reaper(client, house.liveness)))
+        services = (
+            *house.services,
+            ReaperService(Reaper(client, house.liveness)),
+            BackupService(settings, house.database, house.journal, worker_id),
+        )
         async with asyncio.TaskGroup() as background:
             tasks = [background.create_task(keeper.keep(service), name=service.name) for service in services]
             tasks.append(background.create_task(_hold(lock), name="lock"))

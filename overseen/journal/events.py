@@ -378,6 +378,15 @@ class FindingExplained(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BackupMade(Event):
+    """The database was written to a file. `size` is in bytes."""
+
+    file: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class LeasesExported(Event):
     """Someone took the ledger out of the house. `narrowed_by` are "field=value", and "search" for any search."""
 

@@ -47,15 +47,18 @@ class Diagnosis:
     next_step: str = ""
 
 
-def _good(name: str, detail: str) -> Diagnosis:
+def good(name: str, detail: str) -> Diagnosis:
+    """It is as it should be."""
     return Diagnosis(name=name, health=Health.OK, detail=detail)
 
 
-def _warn(name: str, detail: str, next_step: str) -> Diagnosis:
+def warn(name: str, detail: str, next_step: str) -> Diagnosis:
+    """It works, but something is missing that some will want."""
     return Diagnosis(name=name, health=Health.WARN, detail=detail, next_step=next_step)
 
 
-def _bad(name: str, detail: str, next_step: str) -> Diagnosis:
+def bad(name: str, detail: str, next_step: str) -> Diagnosis:
+    """It does not work, or is off."""
     return Diagnosis(name=name, health=Health.FAIL, detail=detail, next_step=next_step)
 
 
@@ -80,14 +83,14 @@ def check_bubblewrap() -> Diagnosis:
     name = "bubblewrap"
     path = _bwrap()
     if path is None:
-        return _bad(name, "no bwrap found", "Install the package bubblewrap, or overseen[stack].")
+        return bad(name, "no bwrap found", "Install the package bubblewrap, or overseen[stack].")
     said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=_PROBE_SECONDS)
     match = re.search(r"(\d+)\.(\d+)", said.stdout)
     if match is None:
-        return _bad(name, f"{path} does not say its version", "Install bubblewrap 0.8 or newer.")
+        return bad(name, f"{path} does not say its version", "Install bubblewrap 0.8 or newer.")
     if (int(match[1]), int(match[2])) < _MINIMAL_BWRAP:
-        return _bad(name, f"{path} is {match[0]}", "Install bubblewrap 0.8 or newer: older ones lack --disable-userns.")
-    return _good(name, f"{path}, {said.stdout.strip()}")
+        return bad(name, f"{path} is {match[0]}", "Install bubblewrap 0.8 or newer: older ones lack --disable-userns.")
+    return good(name, f"{path}, {said.stdout.strip()}")
 
 
 def check_user_namespaces() -> Diagnosis:
@@ -95,7 +98,7 @@ def check_user_namespaces() -> Diagnosis:
     name = "user namespaces"
     path = _bwrap()
     if path is None:
-        return _bad(name, "cannot be tried without bwrap", "Install the package bubblewrap.")
+        return bad(name, "cannot be tried without bwrap", "Install the package bubblewrap.")
     owner = unprivileged_owner()
     command = [path, "--unshare-user", "--unshare-pid", "--unshare-net", "--ro-bind", "/", "/", "--die-with-parent"]
     try:
@@ -111,10 +114,10 @@ def check_user_namespaces() -> Diagnosis:
             extra_groups=None if owner.uid is None else [],
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return _bad(name, f"bwrap could not be run: {error}", "Check the rights of bwrap.")
+        return bad(name, f"bwrap could not be run: {error}", "Check the rights of bwrap.")
     if tried.returncode == 0:
-        return _good(name, "an unprivileged process can be sealed off")
-    return _bad(name, tried.stderr.strip()[-200:] or "bwrap failed without a word", _namespace_advice())
+        return good(name, "an unprivileged process can be sealed off")
+    return bad(name, tried.stderr.strip()[-200:] or "bwrap failed without a word", _namespace_advice())
 
 
 def check_disk(home: Path) -> Diagnosis:
@@ -123,8 +126,8 @@ def check_disk(home: Path) -> Diagnosis:
     free = shutil.disk_usage(existing).free / 1e9
     detail = f"{free:.1f} GB free for {home}"
     if free < _DISK_GIGABYTES:
-        return _warn("disk", detail, f"Free {_DISK_GIGABYTES:.0f} GB, or choose another folder with OVERSEEN_HOME.")
-    return _good("disk", detail)
+        return warn("disk", detail, f"Free {_DISK_GIGABYTES:.0f} GB, or choose another folder with OVERSEEN_HOME.")
+    return good("disk", detail)
 
 
 def check_memory() -> Diagnosis:
@@ -132,8 +135,8 @@ def check_memory() -> Diagnosis:
     free = psutil.virtual_memory().available / 1e9
     detail = f"{free:.1f} GB available"
     if free < _MEMORY_GIGABYTES:
-        return _warn("memory", detail, "Close programs, or run `overseen up --no-model` and name a route to a model.")
-    return _good("memory", detail)
+        return warn("memory", detail, "Close programs, or run `overseen up --no-model` and name a route to a model.")
+    return good("memory", detail)
 
 
 def check_ports() -> Diagnosis:
@@ -141,16 +144,16 @@ def check_ports() -> Diagnosis:
     try:
         free_port()
     except OverseenError as error:
-        return _bad("ports", error.message, error.next_step)
-    return _good("ports", "free ports on 127.0.0.1")
+        return bad("ports", error.message, error.next_step)
+    return good("ports", "free ports on 127.0.0.1")
 
 
 def check_chromium() -> Diagnosis:
     """Browser tests want it; Overseen itself does not."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
-        return _warn("chromium", "not installed", "Only browser tests need it: install the package chromium.")
-    return _good("chromium", path)
+        return warn("chromium", "not installed", "Only browser tests need it: install the package chromium.")
+    return good("chromium", path)
 
 
 def check_weights(home: Path, own_file: Path | None) -> Diagnosis:
@@ -158,33 +161,33 @@ def check_weights(home: Path, own_file: Path | None) -> Diagnosis:
     name = "model"
     if own_file is not None:
         return (
-            _good(name, f"your own file {own_file}")
+            good(name, f"your own file {own_file}")
             if own_file.exists()
-            else _bad(name, f"{own_file} does not exist", "Name a GGUF file in OVERSEEN_MODEL_FILE, or unset it.")
+            else bad(name, f"{own_file} does not exist", "Name a GGUF file in OVERSEEN_MODEL_FILE, or unset it.")
         )
     path = home / "model" / LOCAL_MODEL.file_name
     if not path.exists():
-        return _warn(name, "not fetched yet", "`overseen up` fetches it (1.1 GB).")
+        return warn(name, "not fetched yet", "`overseen up` fetches it (1.1 GB).")
     if file_sha256(path) != LOCAL_MODEL.sha256:
-        return _bad(name, f"{path} has the wrong SHA-256", f"Remove {path} and run `overseen up`: it is fetched anew.")
-    return _good(name, f"{path}, SHA-256 as published")
+        return bad(name, f"{path} has the wrong SHA-256", f"Remove {path} and run `overseen up`: it is fetched anew.")
+    return good(name, f"{path}, SHA-256 as published")
 
 
 async def check_database(settings: Settings) -> Diagnosis:
     """An authenticated query, and whether the database's clock agrees with ours."""
     name = "database"
     if settings.database.url is None:
-        return _warn(name, "not running", "Run `overseen up`, or set DATABASE_URL.")
+        return warn(name, "not running", "Run `overseen up`, or set DATABASE_URL.")
     try:
         connection = await psycopg.AsyncConnection.connect(settings.database.dsn, connect_timeout=3)
         async with connection:
             row = await (await connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8")).fetchone()
     except psycopg.Error as error:
-        return _bad(name, f"does not answer: {error}".strip(), "Run `overseen status`, then `overseen up`.")
+        return bad(name, f"does not answer: {error}".strip(), "Run `overseen status`, then `overseen up`.")
     difference = abs(time.time() - float(row[0])) if row else 0.0
     if difference > _CLOCK_SECONDS:
-        return _bad(name, f"its clock differs by {difference:.1f} s", "Set the clocks by NTP: leases end by the clock.")
-    return _good(name, "answers an authenticated query; clocks agree")
+        return bad(name, f"its clock differs by {difference:.1f} s", "Set the clocks by NTP: leases end by the clock.")
+    return good(name, "answers an authenticated query; clocks agree")
 
 
 async def check_vault(settings: Settings) -> Diagnosis:
@@ -192,7 +195,7 @@ async def check_vault(settings: Settings) -> Diagnosis:
     name = "vault"
     vault = settings.vault
     if vault.addr is None or vault.role_id is None or vault.secret_id is None:
-        return _warn(name, "not running", "Run `overseen up`, or set VAULT_ADDR and the broker's AppRole.")
+        return warn(name, "not running", "Run `overseen up`, or set VAULT_ADDR and the broker's AppRole.")
     login = {"role_id": vault.role_id, "secret_id": vault.secret_id.get_secret_value()}
     try:
         async with httpx.AsyncClient(base_url=vault.addr, timeout=vault.timeout_seconds) as client:
@@ -203,12 +206,12 @@ async def check_vault(settings: Settings) -> Diagnosis:
             await client.post("/v1/auth/token/revoke-self", headers=headers)
     except httpx.HTTPStatusError as error:
         status = error.response.status_code
-        return _bad(
+        return bad(
             name, f"refuses an authenticated canary ({status})", "503: sealed. 500: audit disk full. 400: AppRole."
         )
     except httpx.HTTPError as error:
-        return _bad(name, f"does not answer: {type(error).__name__}", "Run `overseen status`, then `overseen up`.")
-    return _good(name, "answers an authenticated canary")
+        return bad(name, f"does not answer: {type(error).__name__}", "Run `overseen status`, then `overseen up`.")
+    return good(name, "answers an authenticated canary")
 
 
 def _bwrap() -> str | None:
