@@ -1,13 +1,13 @@
 """The wrapper that lets no answer through that is not of the schema asked for."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
+from overseen.domain.strict_json import NotStrictJson, parse_strict, without_broken_characters
 from overseen.errors import OverseenError
 from overseen.models.errors import SchemaViolation
 from overseen.models.types import Message, MessageRole, ModelAnswer, ModelPort, ModelRequest
@@ -40,7 +40,8 @@ class SchemaCheckedModel:
         """See ModelPort."""
         answer = await self._inner.complete(request)
         if request.schema is None:
-            return answer
+            # A text that was cut within an emoji holds half of it, which nothing behind can store.
+            return dataclasses.replace(answer, text=without_broken_characters(answer.text))
         try:
             return _checked(answer, request.schema)
         except SchemaViolation as violation:
@@ -51,9 +52,9 @@ class SchemaCheckedModel:
 
 def _checked(answer: ModelAnswer, schema: Mapping[str, Any]) -> ModelAnswer:
     try:
-        data = json.loads(answer.text)
-    except (ValueError, RecursionError) as error:
-        raise _violation(answer, "is not JSON") from error
+        data = parse_strict(answer.text)
+    except NotStrictJson as error:
+        raise _violation(answer, error.problem) from error
     if problem := schema_problem(data, schema):
         raise _violation(answer, problem)
     return dataclasses.replace(answer, data=data)
@@ -81,7 +82,9 @@ def _violation(answer: ModelAnswer, problem: str) -> SchemaViolation:
 
 def _asking_again(request: ModelRequest, violation: SchemaViolation) -> ModelRequest:
     """The same request, then the wrong answer as the model's own words, then what is wrong with it."""
-    wrong = Message(role=MessageRole.ASSISTANT, text=violation.answer_text[:_SHOWN_CHARACTERS])
+    wrong = Message(
+        role=MessageRole.ASSISTANT, text=without_broken_characters(violation.answer_text[:_SHOWN_CHARACTERS])
+    )
     correction = Message(
         role=MessageRole.USER,
         text=f"{violation.message} Answer again: only JSON, exactly as the schema says.",
