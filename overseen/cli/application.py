@@ -7,6 +7,8 @@ import click
 import typer
 from typer.core import TyperGroup
 
+from overseen.cli.operator import command_line
+from overseen.domain.act_origin import acting_through
 from overseen.errors import OverseenError
 
 _ROOMS = {
@@ -51,8 +53,9 @@ app = typer.Typer(
 
 
 @app.callback()
-def overseen() -> None:
+def overseen(context: typer.Context) -> None:
     """LLM agents that act for a company, with every tool call sealed, leased, reviewed and journalled."""
+    context.with_resource(acting_through(command_line()))
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 """`overseen leases`: the ledger, exports, the sweeper and the reconciler from the command line."""
 
-import getpass
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from overseen.api.reading.leases import LeaseReader
 from overseen.blocking import run_blocking
 from overseen.cli import stops
 from overseen.cli.lease_desk import lease_desk
+from overseen.cli.operator import os_user
 from overseen.cli.terminal import AsJson, run, show_json, show_table
 from overseen.domain.canonical import plain
 from overseen.engine.liveness import WorkerLiveness
@@ -115,7 +115,7 @@ def export(  # noqa: PLR0913, PLR0917 - one parameter an option
     async def work() -> int:
         written = 0
         async with lease_desk() as desk, _opened(output) as file:
-            reader, by = LeaseReader(desk.database), f"operator:{getpass.getuser()}"
+            reader, by = LeaseReader(desk.database), f"operator:{os_user()}"
             async for line in await export_leases(reader, desk.journal, chosen, as_format, by=by):
                 file.write(line)
                 written += 1

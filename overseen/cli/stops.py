@@ -1,6 +1,5 @@
 """`overseen leases kill`, `stops` and `lift`: the kill switches from the command line."""
 
-import getpass
 from dataclasses import asdict
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 from overseen.api.reading.lease_filter import LeaseFilter
 from overseen.api.reading.leases import LeaseReader
 from overseen.cli.lease_desk import lease_desk
+from overseen.cli.operator import os_user
 from overseen.cli.terminal import AsJson, run, show_json, show_table
 from overseen.errors import InvalidInput
 from overseen.secrets.kill import KillReport
@@ -26,12 +26,11 @@ def kill(  # noqa: PLR0913, PLR0917 - one parameter an option
     everything: Annotated[bool, typer.Option("--everything", help="Ask to end everything.")] = False,
     confirm: Annotated[str, typer.Option(help="Confirm a request to end everything, by its id.")] = "",
     reason: Annotated[str, typer.Option(help="Why; kept with the journal.")] = "",
-    by: Annotated[str, typer.Option(help="Who; by default the user of this machine.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Pull a kill switch. Everything takes two people: one asks, someone else confirms."""
-    who = f"operator:{by or getpass.getuser()}"
+    """Pull a kill switch. Everything takes two people: one asks, someone else confirms; the machine says who."""
+    who = f"operator:{os_user()}"
 
     async def work() -> KillReport | str:
         scope, target = _aim(call=call, run=run_id, agent=agent, tool=tool)
@@ -109,14 +108,13 @@ def stops(as_json: AsJson = False) -> None:
 def lift(
     stop_id: Annotated[str, typer.Argument(help="The kill switch's id.")],
     reason: Annotated[str, typer.Option(help="Why; kept with the journal.")] = "",
-    by: Annotated[str, typer.Option(help="Who; by default the user of this machine.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Let what a kill switch stopped go on, or withdraw what was only asked for."""
 
     async def work() -> None:
         async with lease_desk() as desk, desk.kill_switch() as switch:
-            await switch.lift(stop_id, by=f"operator:{by or getpass.getuser()}", reason=reason)
+            await switch.lift(stop_id, by=f"operator:{os_user()}", reason=reason)
 
     run(work(), as_json=as_json)
     show_json({"stop_id": stop_id, "state": "lifted"}) if as_json else typer.echo(f"Lifted {stop_id}.")

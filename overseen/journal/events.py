@@ -8,6 +8,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from overseen.domain.act_origin import current_origin
 from overseen.domain.canonical import plain
 
 EVENT_KINDS: dict[str, type["Event"]] = {}
@@ -24,8 +25,12 @@ class Event:
         EVENT_KINDS[cls.kind] = cls
 
     def payload(self) -> dict[str, Any]:
-        """The event's fields as JSON values; fields that are None are left out."""
-        return {
+        """The event's fields as JSON values; fields that are None are left out.
+
+        Beside them how the act reached the house, where somebody acts: see `overseen.domain.act_origin`.
+        """
+        origin = current_origin()
+        return (origin.named() if origin else {}) | {
             field.name: plain(value)
             for field in dataclasses.fields(self)
             if (value := getattr(self, field.name)) is not None
@@ -510,6 +515,15 @@ class SignedIn(Event):
 
     account_id: str
     method: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CredentialMinted(Event):
+    """Something was made that signs in as an account. `credential` is link (once, for a day) or token (for 30 days)."""
+
+    account_id: str
+    credential: str
+    expires_at: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from overseen.domain.act_origin import current_origin
 from overseen.domain.canonical import canonical_json
 from overseen.domain.commands import Command
 from overseen.domain.identifiers import new_id
@@ -58,6 +59,8 @@ class ReviewDesk:
                 "reviewer_id": decision.reviewer_id,
                 "reason": reason.decode(),
                 "created_at": decision.created_at.isoformat(),
+                "channel": decision.channel,
+                "os_user": decision.os_user,
             }
         return ReviewCase(
             summary=summary(review, task, titles[task.task_id]),
@@ -135,6 +138,7 @@ class ReviewDesk:
             proposal_digest=review.proposal_digest,
             edit_blob=edit_blob,
             created_at=now(),
+            **(origin.named() if (origin := current_origin()) else {}),
         )
         session.add(decision)
         event = ReviewDecided(

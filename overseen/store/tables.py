@@ -57,7 +57,10 @@ class Account(Base):
 
 
 class SignIn(Base):
-    """A signed-in browser, or a one-time sign-in link (`kind`: session or link). Only the token's SHA-256 is kept."""
+    """What signs somebody in (`kind`: session, link or token), or lets a browser be known again at sign-in (device).
+
+    Only the token's SHA-256 is kept.
+    """
 
     __tablename__ = "sign_ins"
     token_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -242,7 +245,10 @@ class Review(Base):
 
 
 class Decision(Base):
-    """What a reviewer said, once. `proposal_digest` is what they saw; `edit_digest` what they put in its place."""
+    """What a reviewer said, once. `proposal_digest` is what they saw; `edit_digest` what they put in its place.
+
+    `channel` is page, api or command_line; `os_user` the user of the machine where a command decided.
+    """
 
     __tablename__ = "decisions"
     decision_id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -253,6 +259,8 @@ class Decision(Base):
     reason_blob: Mapped[str] = mapped_column(String(64))
     proposal_digest: Mapped[str] = mapped_column(String(64))
     edit_blob: Mapped[str | None] = mapped_column(String(64))
+    channel: Mapped[str | None] = mapped_column(String(20))
+    os_user: Mapped[str | None] = mapped_column(String(120))
     used_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
 

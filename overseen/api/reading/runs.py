@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
+from overseen.api.reading.accounts import account_names, actor_names
 from overseen.api.reading.decoding import decode, decode_facts, read_json, read_text
 from overseen.api.reading.steps import finding_of, since_last_plan, step_views
 from overseen.api.reading.timeline import timeline
@@ -85,7 +86,10 @@ class RunReader:
             review_id = await session.scalar(
                 select(Review.review_id).where(Review.run_id == run_id).order_by(Review.created_at.desc()).limit(1)
             )
-        entries = timeline(await with_contents(self._blobs, await self._journal.entries(run_id)))
+        recorded = await with_contents(self._blobs, await self._journal.entries(run_id))
+        async with self._database.read() as session:
+            names = await account_names(session, actor_names([entry.actor for entry in recorded]))
+        entries = timeline(recorded, names)
         contents = await self._contents(row, entries)
         state = RunState(row.state)
         return RunView(

@@ -117,7 +117,7 @@ _WORDS: dict[str, tuple[str, str, Sentence]] = {
         lambda e: f"Boundary: {humanised(e['level'])}. {' '.join(e['reasons'])}".strip(),
     ),
     "ReviewOpened": ("eye", "waits", lambda _: "Review opened"),
-    "ReviewDecided": ("person", "done", lambda e: f"A reviewer decided: {e['decision']}"),
+    "ReviewDecided": ("person", "done", lambda e: f"Decided: {e['decision']}"),
     "DecisionRefused": ("stop", "stopped", lambda e: f"Decision refused: {e['message']}"),
     "CallAuthorized": (
         "stamp",
@@ -130,12 +130,26 @@ _WORDS: dict[str, tuple[str, str, Sentence]] = {
 }
 
 
-def _said(sentence: Sentence, entry: Entry) -> str:
+def _said(sentence: Sentence, entry: Entry, names: Mapping[str, str]) -> str:
     """The sentence; the kind alone for an entry of another version of the house that lacks a field."""
     try:
-        return sentence(entry.payload)
+        said = sentence(entry.payload)
     except KeyError:
-        return titled(entry.kind)
+        said = titled(entry.kind)
+    return said + _by(entry, names)
+
+
+def _by(entry: Entry, names: Mapping[str, str]) -> str:
+    """Who did it and through which door, where that is more than the requester in their own page."""
+    kind, _, name = entry.actor.partition(":")
+    channel, os_user = entry.payload.get("channel"), entry.payload.get("os_user")
+    through = {
+        "command_line": f", on the command line by {os_user or 'nobody known'}",
+        "api": ", through the API",
+    }.get(str(channel), "")
+    if kind != "account" or not (through or entry.kind == "ReviewDecided"):
+        return ""
+    return f", by {names.get(name, 'a person')}{through}"
 
 
 _VERDICT_TONES = {"pass": "done", "flag": "waits", "block": "stopped", "abstain": "waits"}
@@ -156,8 +170,8 @@ def _tone(kind: str, usual: str, payload: Payload) -> str:
     return usual
 
 
-def timeline(entries: Iterable[Entry]) -> tuple[TimelineEntry, ...]:
-    """Entries of one run in order, each given to the step it belongs to."""
+def timeline(entries: Iterable[Entry], names: Mapping[str, str] | None = None) -> tuple[TimelineEntry, ...]:
+    """Entries of one run in order, each given to the step it belongs to. `names` are people by account id."""
     steps_of_calls: dict[str, str] = {}
     described: list[TimelineEntry] = []
     for entry in entries:
@@ -174,7 +188,7 @@ def timeline(entries: Iterable[Entry]) -> tuple[TimelineEntry, ...]:
                 actor=entry.actor,
                 glyph=glyph,
                 tone=_tone(entry.kind, usual, payload),
-                sentence=_said(sentence, entry),
+                sentence=_said(sentence, entry, names or {}),
                 step_id=payload.get("step_id") or steps_of_calls.get(call_id or "", ""),
                 payload=payload,
                 hash=entry.hash,
