@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -24,8 +25,14 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self.engine: AsyncEngine = create_async_engine(
-            url, pool_size=pool_size, max_overflow=pool_size, pool_recycle=600
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_recycle=600,
+            # What is stored is content; the text of an error ends up in a log.
+            hide_parameters=True,
         )
+        _keep_values_out_of_errors(self.engine)
         _ping_the_rested(self.engine)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
@@ -73,22 +80,51 @@ class Database:
     async def _guarded(self) -> AsyncGenerator[None]:
         try:
             yield
+        except psycopg.Error as error:
+            # From the driver itself, past the engine: see `pipeline`.
+            mask_error(error)
+            if isinstance(error, psycopg.OperationalError):
+                raise _silent() from error
+            raise
         except PoolTimeout as error:
             raise Unavailable(
                 "The database is busy: every connection of this process is in use.",
                 not_done="Nothing was stored.",
                 next_step="Try again in a moment; an operator can raise `database: pool_size:` in settings.yaml.",
             ) from error
-        except (OperationalError, psycopg.OperationalError) as error:
-            raise Unavailable(
-                "The database does not answer.",
-                not_done="Nothing was stored.",
-                next_step="Try again in a moment; an operator can run `overseen status`.",
-            ) from error
+        except OperationalError as error:
+            raise _silent() from error
 
     async def close(self) -> None:
         """Close all connections."""
         await self.engine.dispose()
+
+
+def mask_error(error: BaseException) -> None:
+    """Leave of an error of the driver what it is and where: Postgres quotes the values it complains of."""
+    if not isinstance(error, psycopg.Error):
+        return
+    place = (error.diag.constraint_name, error.diag.table_name, error.diag.column_name)
+    if error.sqlstate is not None:
+        error.args = (" ".join([f"SQLSTATE {error.sqlstate}", *(name for name in place if name)]),)
+
+
+def _silent() -> Unavailable:
+    return Unavailable(
+        "The database does not answer.",
+        not_done="Nothing was stored.",
+        next_step="Try again in a moment; an operator can run `overseen status`.",
+    )
+
+
+def _keep_values_out_of_errors(engine: AsyncEngine) -> None:
+    def mask(context: ExceptionContext) -> None:
+        error, wrapped = context.original_exception, context.sqlalchemy_exception
+        mask_error(error)
+        if wrapped is not None and isinstance(error, psycopg.Error) and error.sqlstate is not None:
+            wrapped.args = (f"({type(error).__name__}) {error}",)
+
+    event.listen(engine.sync_engine, "handle_error", mask)
 
 
 def _ping_the_rested(engine: AsyncEngine) -> None:
