@@ -10,6 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 import yaml
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -212,12 +214,51 @@ class TracingSettings(_Concern):
     regions: tuple[str, ...] | None = Field(default=None, description="Regions whose traces may leave; all if unset")
 
 
+def _comma_separated(value: object) -> object:
+    """`a, b` as a variable of the environment says it; a list of settings.yaml as it is."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+class WebLimitSettings(_Concern):
+    """How much a request may hold and how long it may take. Sizes in bytes, times in seconds.
+
+    `body_*` hold for every request but those that carry files, whose size follows from what may be handed in.
+    """
+
+    head_seconds: PositiveFloat = 10.0
+    body_bytes: PositiveInt = 1 << 20
+    body_seconds: PositiveFloat = 60.0
+    idle_seconds: PositiveFloat = 20.0
+    upload_seconds: PositiveFloat = 900.0
+    uploads_per_account: PositiveInt = 3
+    uploads: PositiveInt = 8
+    streams_per_account: PositiveInt = 16
+    streams: PositiveInt = 300
+    stream_seconds: PositiveFloat = 1800.0
+    connections: PositiveInt = 500
+
+
 class WebSettings(_Concern):
-    """Where pages are served. Port 0 picks a free one."""
+    """Where pages are served. Port 0 picks a free one.
+
+    `trusted_proxies` are addresses or networks of proxies whose X-Forwarded-For and -Proto are believed; nobody's are
+    while none is named.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=0, description="OVERSEEN_WEB_PORT")
     base_url: str | None = Field(default=None, description="OVERSEEN_BASE_URL: what links to pages start with")
+    trusted_proxies: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = Field(
+        default=(), description="OVERSEEN_TRUSTED_PROXIES: addresses or networks, separated by commas"
+    )
+    limits: WebLimitSettings = WebLimitSettings()
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for named in value:
+            ip_network(named, strict=False)
+        return value
 
 
 class SandboxSettings(_Concern):
@@ -325,6 +366,7 @@ _ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "OTEL_EXPORTER_OTLP_ENDPOINT": ("tracing", "otlp_endpoint"),
     "OVERSEEN_WEB_PORT": ("web", "port"),
     "OVERSEEN_BASE_URL": ("web", "base_url"),
+    "OVERSEEN_TRUSTED_PROXIES": ("web", "trusted_proxies"),
     "OVERSEEN_SANDBOX_BACKEND": ("sandbox", "backend"),
     "OVERSEEN_SANDBOX_FOLDER": ("sandbox", "folder"),
     "E2B_API_KEY": ("sandbox", "e2b_api_key"),

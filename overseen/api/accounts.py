@@ -1,5 +1,6 @@
 """Local accounts: passwords, one-time sign-in links, sessions and bearer tokens."""
 
+import asyncio
 import hashlib
 import re
 import secrets
@@ -14,19 +15,28 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from overseen.api.access import Viewer
 from overseen.blocking import run_blocking
+from overseen.domain.act_origin import current_origin
+from overseen.domain.canonical import plain
 from overseen.domain.identifiers import new_id
 from overseen.domain.outcomes import Role
-from overseen.errors import Conflict, Forbidden, InvalidInput, NotFound
+from overseen.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 from overseen.journal import SYSTEM, Journal
-from overseen.journal.events import AccountChanged, SignedIn
+from overseen.journal.events import AccountChanged, CredentialMinted, SignedIn
 from overseen.store import Database
 from overseen.store.tables import Account, SignIn, now
 
 SESSION_HOURS = 12
 LINK_HOURS = 24
 TOKEN_DAYS = 30
+DEVICE_DAYS = 180
 SHORTEST_PASSWORD = 10
 _NAME = re.compile(r"[a-z][a-z0-9._-]{1,79}")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+_MINTED = frozenset({"link", "token"})
+"""What signs somebody in and is made for others: each is told in the journal."""
+_HASHES_AT_ONCE = 3
+_HASHES_WAITING = 30
+"""Each takes 64 MB and a tenth of a second: more than these at once would be a way to stop the house."""
 
 
 def _digest(token: str) -> str:
@@ -42,6 +52,8 @@ class Accounts:
         self._hasher = PasswordHasher()
         # Verified when the account is unknown, so that the time of an answer does not tell who exists.
         self._nobody = self._hasher.hash(secrets.token_hex(16))
+        self._hashing = asyncio.Semaphore(_HASHES_AT_ONCE)
+        self._waiting = 0
 
     async def add(self, name: str, *, display_name: str, roles: Collection[Role], password: str | None = None) -> str:
         """Make an account, return its id. Raises InvalidInput for a bad name or password, Conflict when it exists."""
@@ -77,7 +89,7 @@ class Accounts:
                 )
             )
             event = AccountChanged(account_id=account_id, roles=tuple(sorted(roles)), change="made")
-            await self._journal.append(event, stream=SYSTEM, actor="service:accounts", session=session)
+            await self._journal.append(event, stream=SYSTEM, actor=_actor(), session=session)
         return account_id
 
     async def ensure(self, name: str, *, display_name: str, roles: Collection[Role]) -> str:
@@ -143,17 +155,20 @@ class Accounts:
                 raise _no_account(name)
             yield session, account
             event = AccountChanged(account_id=account.account_id, roles=tuple(account.roles), change=change)
-            await self._journal.append(event, stream=SYSTEM, actor="service:accounts", session=session)
+            await self._journal.append(event, stream=SYSTEM, actor=_actor(), session=session)
 
     async def _end_sign_ins(self, session: AsyncSession, account: Account) -> None:
         await session.execute(delete(SignIn).where(SignIn.account_id == account.account_id))
 
     async def sign_in(self, name: str, password: str) -> str:
-        """A session token for the right password. Raises Forbidden that does not say which of the two was wrong."""
+        """A session token for the right password. Raises Forbidden that does not say which of the two was wrong.
+
+        Raises Unavailable when too many passwords are being checked already.
+        """
         async with self._database.read() as session:
             account = await session.scalar(select(Account).where(Account.name == name, Account.disabled_at.is_(None)))
         known = account.password_hash if account and account.password_hash else self._nobody
-        right = await run_blocking(self._matches, known, password)
+        right = await self._check(known, password)
         if account is None or not account.password_hash or not right:
             raise Forbidden(
                 "Name or password is wrong.",
@@ -161,6 +176,18 @@ class Accounts:
                 next_step="Try again, or ask an operator for a sign-in link.",
             )
         return await self._issue(account.account_id, "session", timedelta(hours=SESSION_HOURS), method="password")
+
+    async def _check(self, hashed: str, password: str) -> bool:
+        if self._waiting >= _HASHES_WAITING:
+            raise Unavailable(
+                "Too many people sign in at this moment.", not_done="You are not signed in.", next_step="Try again."
+            )
+        self._waiting += 1
+        try:
+            async with self._hashing:
+                return await run_blocking(self._matches, hashed, password)
+        finally:
+            self._waiting -= 1
 
     def _matches(self, hashed: str, password: str) -> bool:
         try:
@@ -173,6 +200,20 @@ class Accounts:
         viewer = await self.viewer(name)
         return await self._issue(viewer.account_id, "link", timedelta(hours=LINK_HOURS))
 
+    async def link_owner(self, link_token: str) -> Viewer | None:
+        """Whom a sign-in link would sign in; None when it was used, is too old, or its account is disabled."""
+        return await self.who(link_token, kinds=("link",), unused=True)
+
+    async def remember_device(self, session_token: str) -> str | None:
+        """A token by which the browser of this session is known again when its person signs in; no way in by itself."""
+        viewer = await self.who(session_token)
+        return None if viewer is None else await self._issue(viewer.account_id, "device", timedelta(days=DEVICE_DAYS))
+
+    async def knows_device(self, name: str, device_token: str) -> bool:
+        """Whether that browser signed in as `name` before."""
+        viewer = await self.who(device_token, kinds=("device",))
+        return viewer is not None and viewer.name == name
+
     async def token(self, name: str) -> str:
         """A bearer token for the JSON API, good for 30 days. Raises NotFound."""
         viewer = await self.viewer(name)
@@ -181,11 +222,12 @@ class Accounts:
     async def redeem(self, link_token: str) -> str:
         """A session token for a sign-in link that was not used before. Raises Forbidden otherwise."""
         moment = now()
+        digest = _digest(link_token) if _TOKEN.fullmatch(link_token) else ""
         async with self._database.transaction() as session:
             account_id = await session.scalar(
                 update(SignIn)
                 .where(
-                    SignIn.token_digest == _digest(link_token),
+                    SignIn.token_digest == digest,
                     SignIn.kind == "link",
                     SignIn.used_at.is_(None),
                     SignIn.expires_at > moment,
@@ -203,8 +245,10 @@ class Accounts:
                 account_id, "session", timedelta(hours=SESSION_HOURS), method="link", session=session
             )
 
-    async def who(self, token: str, kinds: Collection[str] = ("session",)) -> Viewer | None:
+    async def who(self, token: str, kinds: Collection[str] = ("session",), *, unused: bool = False) -> Viewer | None:
         """Whose token this is, None when it is unknown, too old, of another kind or its account disabled."""
+        if not _TOKEN.fullmatch(token):
+            return None
         query = (
             select(Account)
             .join(SignIn, SignIn.account_id == Account.account_id)
@@ -215,12 +259,16 @@ class Accounts:
                 Account.disabled_at.is_(None),
             )
         )
+        if unused:
+            query = query.where(SignIn.used_at.is_(None))
         async with self._database.read() as session:
             account = await session.scalar(query)
         return _viewer(account) if account else None
 
     async def sign_out(self, token: str) -> None:
         """End a session; nothing happens when it ended already."""
+        if not _TOKEN.fullmatch(token):
+            return
         async with self._database.transaction() as session:
             await session.execute(delete(SignIn).where(SignIn.token_digest == _digest(token)))
 
@@ -239,10 +287,19 @@ class Accounts:
         token = secrets.token_urlsafe(32)
         await session.execute(delete(SignIn).where(SignIn.account_id == account_id, SignIn.expires_at < now()))
         session.add(SignIn(token_digest=_digest(token), kind=kind, account_id=account_id, expires_at=now() + life))
+        if kind in _MINTED:
+            minted = CredentialMinted(account_id=account_id, credential=kind, expires_at=plain(now() + life))
+            await self._journal.append(minted, stream=SYSTEM, actor=_actor(), session=session)
         if method is not None:
             event = SignedIn(account_id=account_id, method=method)
             await self._journal.append(event, stream=SYSTEM, actor=f"account:{account_id}", session=session)
         return token
+
+
+def _actor() -> str:
+    """Who changes accounts: the user of the machine whose command it is, else the house itself."""
+    origin = current_origin()
+    return f"operator:{origin.os_user}" if origin and origin.os_user else "service:accounts"
 
 
 def _no_account(name: str) -> NotFound:

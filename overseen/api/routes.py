@@ -4,21 +4,25 @@ Callers send `Authorization: Bearer <token>` (see `overseen accounts token`), or
 """
 
 import secrets
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
+from fastapi import APIRouter, Depends, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from overseen.api.access import NotSignedIn, Viewer
+from overseen.api.access import Viewer
 from overseen.api.cases import case_view
+from overseen.api.credentials import admitted, not_signed_in
 from overseen.api.reading.runs import RunFilter
 from overseen.api.services import Services
+from overseen.api.uploads import read_form
 from overseen.domain.canonical import plain
+from overseen.domain.intake import MOST_FILES
 from overseen.domain.outcomes import DecisionKind, Role
 from overseen.reviews import ReviewFilters
 
-SESSION_COOKIE = "overseen_session"
 _bearer = HTTPBearer(auto_error=False, description="From `overseen accounts token NAME`.")
 
 api_router = APIRouter(prefix="/api/v1", tags=["v1"])
@@ -33,25 +37,31 @@ ServicesHere = Annotated[Services, Depends(_services)]
 
 
 async def _viewer(
-    request: Request,
-    services: ServicesHere,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None
 ) -> Viewer:
-    viewer = None
-    if bearer is not None:
-        viewer = await services.accounts.who(bearer.credentials, kinds=("token", "session"))
-    elif token := request.cookies.get(SESSION_COOKIE):
-        viewer = await services.accounts.who(token)
+    viewer = admitted(request)
     if viewer is None:
-        raise NotSignedIn(
-            "No valid token came with the request.",
-            not_done="Nothing was done.",
-            next_step="Send `Authorization: Bearer <token>`; `overseen accounts token NAME` makes one.",
-        )
+        raise not_signed_in()
     return viewer
 
 
 ViewerHere = Annotated[Viewer, Depends(_viewer)]
+
+
+async def one_upload(request: Request, viewer: ViewerHere) -> AsyncGenerator[None]:
+    """Only so many forms with files are read at once: each is in memory until it is stored."""
+    with request.app.state.uploads.taken(viewer.account_id):
+        yield
+
+
+class TaskIn(BaseModel):
+    """The fields of the form that hands in a task, beside its files under `attachments`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    playbook: str = Field(min_length=1, max_length=80)
+    message: str = Field(default="", max_length=200_000)
+    form_token: str | None = Field(default=None, min_length=8, max_length=80)
 
 
 class Submitted(BaseModel):
@@ -68,8 +78,8 @@ class DecisionIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: DecisionKind
-    proposal_digest: str
-    reason: str = ""
+    proposal_digest: str = Field(max_length=64)
+    reason: str = Field(default="", max_length=20_000)
     edit: dict[str, Any] | None = None
 
 
@@ -79,25 +89,36 @@ class Decided(BaseModel):
     decision_id: str
 
 
-@api_router.post("/tasks", status_code=201)
-async def submit_task(
-    *,
-    viewer: ViewerHere,
-    services: ServicesHere,
-    playbook: Annotated[str, Form()],
-    message: Annotated[str, Form()] = "",
-    form_token: Annotated[str | None, Form(min_length=8, max_length=80)] = None,
-    attachments: Annotated[list[UploadFile] | None, File()] = None,
-) -> Submitted:
+_TASK_FORM: dict[str, Any] = {
+    "type": "object",
+    "required": ["playbook"],
+    "properties": {
+        **TaskIn.model_json_schema()["properties"],
+        "attachments": {"type": "array", "items": {"type": "string", "format": "binary"}, "maxItems": MOST_FILES},
+    },
+}
+
+
+@api_router.post(
+    "/tasks",
+    status_code=201,
+    dependencies=[Depends(one_upload)],
+    openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _TASK_FORM}}}},
+)
+async def submit_task(request: Request, viewer: ViewerHere, services: ServicesHere) -> Submitted:
     """Hand in a task. Send the same `form_token` again when unsure whether the first try arrived."""
     viewer.require(viewer.may_submit, "handing in tasks", (Role.REQUESTER,))
-    files = [(upload.filename or "unnamed", await upload.read()) for upload in attachments or ()]
+    form = await read_form(request)
+    try:
+        said = TaskIn.model_validate(form.fields)
+    except ValidationError as error:
+        raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in error.errors()]) from None
     submitted = await services.intake.submit(
         requester_id=viewer.account_id,
-        playbook_name=playbook,
-        message=message,
-        attachments=files,
-        form_token=form_token or secrets.token_urlsafe(18),
+        playbook_name=said.playbook,
+        message=said.message,
+        attachments=form.files,
+        form_token=said.form_token or secrets.token_urlsafe(18),
     )
     return Submitted(task_id=submitted.task_id, run_id=submitted.run_id, repeated=submitted.repeated)
 

@@ -1,8 +1,9 @@
 """The JSON API of the security team: leases, exports, findings, kill switches."""
 
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,6 +28,14 @@ def _count_act(request: Request, viewer: ViewerHere) -> None:
 
 
 _Limited = Depends(_count_act)
+Sequence = Annotated[int, Path(ge=1, le=2**63 - 1)]
+"""Where an entry stands in its stream."""
+
+
+async def one_stream(request: Request, viewer: ViewerHere) -> AsyncGenerator[None]:
+    """Only so many answers without an end are open at once."""
+    with request.app.state.streams.taken(viewer.account_id):
+        yield
 
 
 async def lease_export(
@@ -77,7 +86,7 @@ async def list_leases(viewer: ViewerHere, services: ServicesHere, chosen: Chosen
     }
 
 
-@security_router.get("/leases/export")
+@security_router.get("/leases/export", dependencies=[Depends(one_stream)])
 async def get_lease_export(
     viewer: ViewerHere,
     services: ServicesHere,
@@ -114,7 +123,9 @@ async def list_findings(viewer: ViewerHere, services: ServicesHere, only_open: b
 
 
 @security_router.post("/findings/{sequence}/explain", status_code=201, dependencies=[_Limited])
-async def explain_finding(viewer: ViewerHere, services: ServicesHere, sequence: int, said: ReasonIn) -> dict[str, Any]:
+async def explain_finding(
+    viewer: ViewerHere, services: ServicesHere, sequence: Sequence, said: ReasonIn
+) -> dict[str, Any]:
     """Say what a finding was."""
     await services.security_desk.explain(viewer, sequence, reason=said.reason)
     shown: dict[str, Any] = plain(await services.security.finding(sequence))

@@ -2,36 +2,32 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from overseen.api.routes import api_router
 from overseen.api.security_routes import security_router
 from overseen.api.services import Services
+from overseen.api.uploads import Malformed
 from overseen.errors import OverseenError
 from overseen.settings import WebSettings
 from overseen.web import blobs, leases, operations, reviews, run, sign_in, stops, tasks
-from overseen.web.limits import AttemptLimit
-from overseen.web.rendering import STATIC_FOLDER, page
+from overseen.web.admission import SignedInOnly
+from overseen.web.errors import answer, is_bad_value
+from overseen.web.limits import AttemptLimit, Slots
+from overseen.web.rendering import STATIC_FOLDER
+from overseen.web.request_limits import RequestLimits, StrictBodies
 from overseen.web.security import SameOriginOnly, SecureHeaders
 from overseen.web.session import SignInNeeded
-
-_STATUS = {
-    "not_signed_in": 401,
-    "invalid_input": 422,
-    "not_found": 404,
-    "forbidden": 403,
-    "conflict": 409,
-    "refused": 409,
-    "too_many_attempts": 429,
-    "unavailable": 503,
-}
+from overseen.web.sign_in_limits import SignInLimits
 
 
 def make_app(services: AbstractAsyncContextManager[Services], settings: WebSettings) -> FastAPI:
@@ -43,6 +39,7 @@ def make_app(services: AbstractAsyncContextManager[Services], settings: WebSetti
             app.state.services = opened
             yield
 
+    limits = settings.limits
     app = FastAPI(
         title="Overseen",
         version="1",
@@ -52,12 +49,18 @@ def make_app(services: AbstractAsyncContextManager[Services], settings: WebSetti
         openapi_url="/api/v1/openapi.json",
         middleware=[
             Middleware(SecureHeaders),
+            Middleware(RequestLimits, limits=limits),
             Middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings)),
             Middleware(SameOriginOnly),
+            Middleware(SignedInOnly),
+            Middleware(StrictBodies),
         ],
     )
     app.state.secure_cookies = (settings.base_url or "").startswith("https://")
-    app.state.sign_in_limit = AttemptLimit(attempts=8, seconds=300)
+    app.state.sign_in_limits = SignInLimits()
+    app.state.streams = Slots(per_account=limits.streams_per_account, total=limits.streams, what="open live pages")
+    app.state.uploads = Slots(per_account=limits.uploads_per_account, total=limits.uploads, what="uploads")
+    app.state.stream_seconds = limits.stream_seconds
     app.state.stop_limit = AttemptLimit(
         attempts=20, seconds=60, too_many="Too many kill switches in a minute.", not_done="Nothing was changed."
     )
@@ -67,9 +70,9 @@ def make_app(services: AbstractAsyncContextManager[Services], settings: WebSetti
         app.include_router(feature.router, include_in_schema=False)
     app.include_router(api_router)
     app.include_router(security_router)
-    app.add_exception_handler(SignInNeeded, _to_sign_in)
-    app.add_exception_handler(OverseenError, _error)
-    app.add_exception_handler(HTTPException, _http_error)
+    for refusal in (SignInNeeded, OverseenError, HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(refusal, _answer)
+    app.add_exception_handler(DBAPIError, _database_refused)
     return app
 
 
@@ -79,35 +82,13 @@ def _hosts(settings: WebSettings) -> list[str]:
     return [host for host in {"127.0.0.1", "localhost", settings.host, named} if host]
 
 
-def _to_sign_in(request: Request, _: Exception) -> Response:
-    is_part = request.headers.get("hx-request") == "true"
-    # What htmx asked for is a part of a page: the person comes back to the page.
-    page_path = urlsplit(request.headers.get("hx-current-url", "")).path if is_part else request.url.path
-    target = "/sign-in"
-    if request.method == "GET" and page_path not in ("", "/"):
-        target += f"?then={quote(page_path)}"
-    if is_part:
-        return Response(status_code=401, headers={"HX-Redirect": target})
-    return RedirectResponse(target, 303)
+async def _answer(request: Request, error: Exception) -> Response:
+    return answer(request, error)
 
 
-def _error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, OverseenError)  # noqa: S101 - registered for this class only
-    status = _STATUS.get(error.code, 500)
-    if request.url.path.startswith("/api/"):
-        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
-        return JSONResponse({"error": error.as_dict()}, status, headers)
-    return page(request, "error.html", block="problem", status=status, error=error, status_code=status)
-
-
-def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
-    shown = OverseenError(
-        "This page does not exist." if error.status_code == 404 else str(error.detail),
-        next_step="Check the address, or start from the list of tasks.",
-    )
-    if request.url.path.startswith("/api/"):
-        return JSONResponse({"error": shown.as_dict()}, error.status_code)
-    return page(
-        request, "error.html", block="problem", status=error.status_code, error=shown, status_code=error.status_code
-    )
+async def _database_refused(request: Request, error: Exception) -> Response:
+    """A value that the database cannot hold was sent; anything else it refuses is a fault of ours."""
+    assert isinstance(error, DBAPIError)  # noqa: S101 - registered for this class only
+    if not is_bad_value(error):
+        raise error
+    return answer(request, Malformed("A value cannot be looked for or stored.", not_done="Nothing was done."))

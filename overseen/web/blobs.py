@@ -9,8 +9,8 @@ from overseen.web.session import ServicesHere, ViewerHere
 
 router = APIRouter()
 
-# What strangers wrote is never allowed to act as a page of ours.
-_ISOLATED = {"Content-Security-Policy": "default-src 'none'; sandbox", "Cache-Control": "private, max-age=3600"}
+# What strangers wrote is never allowed to act as a page of ours, and nobody finds it in the browser after a sign-out.
+_ISOLATED = {"Content-Security-Policy": "default-src 'none'; sandbox", "Cache-Control": "no-store"}
 
 
 @router.get("/tasks/{task_id}/attachments/{attachment_id}")

@@ -14,13 +14,13 @@ from overseen.api.exports import ExportFormat
 from overseen.api.reading.lease_filter import LeaseFilter
 from overseen.api.reading.lease_views import LeaseView
 from overseen.api.reading.security import Reach
-from overseen.api.security_routes import lease_export
+from overseen.api.security_routes import Sequence, lease_export
 from overseen.api.services import Services
 from overseen.errors import InvalidInput
 from overseen.secrets.stops import Scope
 from overseen.web.live import live_numbers
 from overseen.web.rendering import page, render
-from overseen.web.session import ServicesHere, ViewerHere, ViewerNowHere
+from overseen.web.session import LeaseViewerHere, ServicesHere, ViewerHere, ViewerNowHere, one_stream
 
 router = APIRouter(prefix="/leases")
 
@@ -70,12 +70,11 @@ async def _standing(services: Services) -> dict[str, Any]:
     return {"standing": await services.security.standing(), "findings": findings}
 
 
-@router.get("/events", response_class=EventSourceResponse)
+@router.get("/events", response_class=EventSourceResponse, dependencies=[Depends(one_stream)])
 async def events(
-    viewer: ViewerHere, viewer_now: ViewerNowHere, services: ServicesHere, show: str = ""
+    *, request: Request, _: LeaseViewerHere, viewer_now: ViewerNowHere, services: ServicesHere, show: str = ""
 ) -> AsyncGenerator[ServerSentEvent]:
     """The numbers at the top of the list, anew when they change."""
-    viewer.require_leases()
 
     async def drawn() -> str:
         viewer = await viewer_now()
@@ -83,11 +82,11 @@ async def events(
         context = {"viewer": viewer, "chosen": LeaseFilter(show=show), **await _standing(services)}
         return render("leases/list.html", "standing", context)
 
-    async for event in live_numbers(drawn):
+    async for event in live_numbers(drawn, until_seconds=request.app.state.stream_seconds):
         yield event
 
 
-@router.get("/export")
+@router.get("/export", dependencies=[Depends(one_stream)])
 async def export(
     *,
     viewer: ViewerHere,
@@ -112,7 +111,7 @@ async def explain(
     request: Request,
     viewer: ViewerHere,
     services: ServicesHere,
-    sequence: int,
+    sequence: Sequence,
     reason: Annotated[str, Form()] = "",
 ) -> Response:
     """Say what a finding was."""

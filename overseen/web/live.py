@@ -1,6 +1,7 @@
 """Server-sent events: what a page shows, sent anew when the journal says that something happened."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 
@@ -12,6 +13,11 @@ from overseen.web.session import SignInNeeded
 
 _GATHER_SECONDS = 0.15
 """Entries that come this close together are shown with one message."""
+
+_STREAM_SECONDS = 1800.0
+"""Then a stream ends and the browser connects anew, so that none outlives the person who looked."""
+
+_MAX_DIGITS = 18
 
 _NO_LONGER_ALLOWED = (SignInNeeded, Forbidden, NotFound)
 
@@ -30,16 +36,20 @@ def parse_position(text: str, streams: Mapping[str, int]) -> dict[str, int]:
     cursor = dict(streams)
     for part in text.split(","):
         stream, _, sequence = part.rpartition(":")
-        if stream in cursor and sequence.isdecimal():
+        if stream in cursor and sequence.isascii() and sequence.isdecimal() and len(sequence) <= _MAX_DIGITS:
             cursor[stream] = int(sequence)
     return cursor
 
 
-async def live_page(journal: Journal, cursor: Mapping[str, int], render: Render) -> AsyncGenerator[ServerSentEvent]:
+async def live_page(
+    journal: Journal, cursor: Mapping[str, int], render: Render, *, until_seconds: float = _STREAM_SECONDS
+) -> AsyncGenerator[ServerSentEvent]:
     """One message whenever any stream grew beyond `cursor`: what `render` returns then, its id the new position.
 
     A browser that lost the connection sends the last id back, so it misses nothing and is sent nothing twice.
+    Ends after `until_seconds`.
     """
+    ends = time.monotonic() + until_seconds
     seen = dict(cursor)
     grown = asyncio.Event()
 
@@ -52,7 +62,8 @@ async def live_page(journal: Journal, cursor: Mapping[str, int], render: Render)
     watcher = asyncio.create_task(watch())
     try:
         while True:
-            await _first_done(grown, watcher)
+            if not await _first_done(grown, watcher, ends - time.monotonic()):
+                return
             await asyncio.sleep(_GATHER_SECONDS)
             grown.clear()
             at = position(seen)
@@ -66,10 +77,16 @@ async def live_page(journal: Journal, cursor: Mapping[str, int], render: Render)
         await asyncio.wait([watcher])
 
 
-async def live_numbers(render: Render, *, seconds: float = 2.0) -> AsyncGenerator[ServerSentEvent]:
-    """What `render` returns, looked at every `seconds` and sent when it changed: for numbers over many streams."""
+async def live_numbers(
+    render: Render, *, seconds: float = 2.0, until_seconds: float = _STREAM_SECONDS
+) -> AsyncGenerator[ServerSentEvent]:
+    """What `render` returns, looked at every `seconds` and sent when it changed: for numbers over many streams.
+
+    Ends after `until_seconds`.
+    """
     shown = ""
-    while True:
+    ends = time.monotonic() + until_seconds
+    while time.monotonic() < ends:
         try:
             drawn = await render()
         except _NO_LONGER_ALLOWED:
@@ -80,12 +97,13 @@ async def live_numbers(render: Render, *, seconds: float = 2.0) -> AsyncGenerato
         await asyncio.sleep(seconds)
 
 
-async def _first_done(grown: asyncio.Event, watcher: asyncio.Task[None]) -> None:
-    """Wait for news; the error of a watcher that ended is raised here rather than lost."""
+async def _first_done(grown: asyncio.Event, watcher: asyncio.Task[None], seconds: float) -> bool:
+    """Wait for news, False when none came; the error of a watcher that ended is raised here rather than lost."""
     waiting = asyncio.create_task(grown.wait())
     try:
-        await asyncio.wait([waiting, watcher], return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait([waiting, watcher], timeout=max(0, seconds), return_when=asyncio.FIRST_COMPLETED)
     finally:
         waiting.cancel()
     if watcher.done():
         watcher.result()
+    return bool(done)

@@ -18,7 +18,7 @@ from overseen.secrets.stops import Scope
 from overseen.web.live import live_page, parse_position, position
 from overseen.web.plan_graph import plan_graph
 from overseen.web.rendering import page, render
-from overseen.web.session import ServicesHere, ViewerHere, ViewerNowHere
+from overseen.web.session import ServicesHere, ViewerHere, ViewerNowHere, one_stream
 
 router = APIRouter(prefix="/runs")
 
@@ -68,9 +68,10 @@ async def show_run(request: Request, viewer: ViewerHere, services: ServicesHere,
     return page(request, "runs/detail.html", block="live", reach=reach, **await _detail(services, run))
 
 
-@router.get("/{run_id}/events", response_class=EventSourceResponse)
+@router.get("/{run_id}/events", response_class=EventSourceResponse, dependencies=[Depends(one_stream)])
 async def events(
     *,
+    request: Request,
     viewer_now: ViewerNowHere,
     services: ServicesHere,
     run: RunHere,
@@ -85,7 +86,7 @@ async def events(
         return render("runs/detail.html", "live", {"viewer": viewer, "path": f"/runs/{run.run_id}", **detail})
 
     start = parse_position(last_event_id or after, {run.run_id: 0})
-    async for event in live_page(services.journal, start, drawn):
+    async for event in live_page(services.journal, start, drawn, until_seconds=request.app.state.stream_seconds):
         yield event
 
 

@@ -2,9 +2,12 @@
 
 from urllib.parse import urlsplit
 
+from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from overseen.errors import Forbidden
+from overseen.web.errors import answer
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -69,8 +72,12 @@ class SameOriginOnly:
         if scope["type"] != "http" or scope["method"] in _SAFE_METHODS or _is_trusted(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
-        refusal = PlainTextResponse("This request did not come from a page of Overseen; nothing was done.", 403)
-        await refusal(scope, receive, send)
+        refusal = Forbidden(
+            "This request did not come from a page of Overseen.",
+            not_done="Nothing was done.",
+            next_step="Open the page yourself and try again.",
+        )
+        await answer(Request(scope), refusal)(scope, receive, send)
 
 
 def _is_trusted(headers: Headers) -> bool:

@@ -1,4 +1,4 @@
-"""Signing in and out."""
+"""Signing in and out: by password, or by a link that shows a button before it does anything."""
 
 from typing import Annotated
 
@@ -6,9 +6,19 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from overseen.api.access import Viewer
-from overseen.errors import Forbidden, Refused
+from overseen.api.services import Services
+from overseen.errors import Forbidden, OverseenError
+from overseen.web.errors import status_of
 from overseen.web.rendering import page
-from overseen.web.session import COOKIE, ServicesHere, ViewerHere, forget, remember
+from overseen.web.session import (
+    COOKIE,
+    DEVICE_COOKIE,
+    ServicesHere,
+    ViewerHere,
+    forget,
+    remember,
+    session_viewer,
+)
 
 router = APIRouter()
 
@@ -46,35 +56,77 @@ async def sign_in(
     services: ServicesHere,
     name: Annotated[str, Form(max_length=80)],
     password: Annotated[str, Form(max_length=400)],
-    then: Annotated[str, Form()] = "/",
+    then: Annotated[str, Form(max_length=2000)] = "/",
 ) -> Response:
-    """Check name and password, at most 8 tries in 5 minutes an address and a name."""
-    limit = request.app.state.sign_in_limit
-    keys = (f"name:{name.strip()}", f"address:{request.client.host if request.client else ''}")
+    """Check name and password, as often as `SignInLimits` allows."""
+    name = name.strip()
+    device = request.cookies.get(DEVICE_COOKIE)
+    known = device if device is not None and await services.accounts.knows_device(name, device) else None
+    address = request.client.host if request.client else ""
     try:
-        for key in keys:
-            limit.count(key)
-        token = await services.accounts.sign_in(name.strip(), password)
-    except (Forbidden, Refused) as error:
-        status = 429 if isinstance(error, Refused) else 403
-        return page(request, "sign_in.html", status=status, then=_own_path(then), name=name, error=error)
-    for key in keys:
-        limit.clear(key)
-    response = RedirectResponse(_own_path(then), 303)
-    remember(response, token, secure=request.app.state.secure_cookies)
+        was_right = request.app.state.sign_in_limits.begin(address=address, name=name, known_device=known)
+        token = await services.accounts.sign_in(name, password)
+    except OverseenError as error:
+        return page(request, "sign_in.html", status=status_of(error), then=_own_path(then), name=name, error=error)
+    was_right()
+    return await _signed_in(request, services, token, _own_path(then), known=known)
+
+
+async def _signed_in(
+    request: Request, services: Services, token: str, target: str, *, known: str | None = None
+) -> Response:
+    """To `target` with a fresh session; the one that this browser had before ends."""
+    if before := request.cookies.get(COOKIE):
+        await services.accounts.sign_out(before)
+    device = None if known is not None else await services.accounts.remember_device(token)
+    response = RedirectResponse(target, 303)
+    remember(response, token, secure=request.app.state.secure_cookies, device=device)
     return response
 
 
 @router.get("/sign-in/link/{token}")
-async def follow_link(request: Request, services: ServicesHere, token: str) -> Response:
-    """Sign in with a link that works once."""
+async def show_link(request: Request, services: ServicesHere, token: str) -> Response:
+    """Whom a sign-in link is for, and the button that uses it: programs that follow links in mails use up nothing."""
+    return await _link_page(request, services, token, await session_viewer(request, services))
+
+
+@router.post("/sign-in/link")
+async def use_link(
+    *,
+    request: Request,
+    services: ServicesHere,
+    token: Annotated[str, Form(max_length=200)],
+    instead_of: Annotated[str, Form(max_length=80)] = "",
+) -> Response:
+    """Sign in with a link that works once; `instead_of` is the account that the page said would be signed out."""
+    owner = await services.accounts.link_owner(token)
+    present = await session_viewer(request, services)
+    if owner is None or (present is not None and present.account_id not in (owner.account_id, instead_of)):
+        return await _link_page(request, services, token, present)
     try:
         session = await services.accounts.redeem(token)
     except Forbidden as error:
         return page(request, "sign_in.html", status=403, then="/", name="", error=error)
-    response = RedirectResponse("/", 303)
-    remember(response, session, secure=request.app.state.secure_cookies)
+    return await _signed_in(request, services, session, "/")
+
+
+async def _link_page(request: Request, services: Services, token: str, present: Viewer | None) -> Response:
+    owner = await services.accounts.link_owner(token)
+    if owner is None:
+        response = page(request, "sign_in.html", status=403, then="/", name="", error=_used_up())
+    else:
+        response = page(request, "sign_in_link.html", owner=owner, present=present, token=token)
+    # The address holds the token; no other address is told of it.
+    response.headers["Referrer-Policy"] = "no-referrer"
     return response
+
+
+def _used_up() -> Forbidden:
+    return Forbidden(
+        "This sign-in link was used already or is too old.",
+        not_done="You are not signed in.",
+        next_step="Sign in with your password, or ask an operator for a new link.",
+    )
 
 
 @router.post("/sign-out")

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import RedirectResponse, Response
 
@@ -11,7 +11,7 @@ from overseen.errors import InvalidInput, NotFound
 from overseen.secrets.stops import Scope
 from overseen.web.live import live_numbers
 from overseen.web.rendering import is_fragment, page, render
-from overseen.web.session import ServicesHere, ViewerHere, ViewerNowHere
+from overseen.web.session import LeaseViewerHere, ServicesHere, ViewerHere, ViewerNowHere, one_stream
 
 router = APIRouter(prefix="/leases")
 
@@ -73,19 +73,18 @@ async def show_stop(request: Request, viewer: ViewerHere, services: ServicesHere
     return page(request, "leases/stop.html", stop=stop, reach=reach, is_mine=is_mine)
 
 
-@router.get("/stops/{stop_id}/events", response_class=EventSourceResponse)
+@router.get("/stops/{stop_id}/events", response_class=EventSourceResponse, dependencies=[Depends(one_stream)])
 async def events(
-    viewer: ViewerHere, viewer_now: ViewerNowHere, services: ServicesHere, stop_id: str
+    *, request: Request, _: LeaseViewerHere, viewer_now: ViewerNowHere, services: ServicesHere, stop_id: str
 ) -> AsyncGenerator[ServerSentEvent]:
     """The state of one kill switch, anew when it changes."""
-    viewer.require_leases()
 
     async def drawn() -> str:
         viewer = await viewer_now()
         viewer.require_leases()
         return render("leases/stop.html", "state", {"stop": await services.security.stop(stop_id), "viewer": viewer})
 
-    async for event in live_numbers(drawn, seconds=1.0):
+    async for event in live_numbers(drawn, seconds=1.0, until_seconds=request.app.state.stream_seconds):
         yield event
 
 

@@ -12,12 +12,13 @@ from overseen.api.access import Viewer
 from overseen.api.reading.tasks import TaskFilter
 from overseen.api.reading.views import TaskView
 from overseen.api.services import Services
+from overseen.api.uploads import FormTooLarge, read_form
 from overseen.domain.outcomes import Role, RunState
 from overseen.errors import InvalidInput, OverseenError
+from overseen.web.errors import status_of
 from overseen.web.live import live_page, parse_position, position
 from overseen.web.rendering import is_fragment, page, render
-from overseen.web.session import ServicesHere, ViewerHere, ViewerNowHere
-from overseen.web.uploads import FormTooLarge, read_form
+from overseen.web.session import ServicesHere, ViewerHere, ViewerNowHere, one_stream, one_upload
 
 router = APIRouter(prefix="/tasks")
 
@@ -56,7 +57,7 @@ async def show_form(request: Request, viewer: ViewerHere, services: ServicesHere
     return page(request, "tasks/new.html", form_token=secrets.token_urlsafe(18), message="", error=None, **listed)
 
 
-@router.post("")
+@router.post("", dependencies=[Depends(one_upload)])
 async def submit(request: Request, viewer: ViewerHere, services: ServicesHere) -> Response:
     """Hand in a task. The same form sent twice is one task."""
     viewer.require(viewer.may_submit, "handing in tasks", (Role.REQUESTER,))
@@ -79,7 +80,7 @@ async def submit(request: Request, viewer: ViewerHere, services: ServicesHere) -
             request,
             "tasks/new.html",
             block="problem",
-            status=422,
+            status=status_of(error),
             error=error,
             message=fields.get("message", ""),
             form_token=fields.get("form_token") or secrets.token_urlsafe(18),
@@ -141,9 +142,10 @@ async def show_task(
     return page(request, "tasks/detail.html", block="live", **context)
 
 
-@router.get("/{task_id}/events", response_class=EventSourceResponse)
+@router.get("/{task_id}/events", response_class=EventSourceResponse, dependencies=[Depends(one_stream)])
 async def events(
     *,
+    request: Request,
     viewer_now: ViewerNowHere,
     services: ServicesHere,
     task: TaskHere,
@@ -158,11 +160,11 @@ async def events(
         return render("tasks/detail.html", "live", {"viewer": viewer, "path": f"/tasks/{task.task_id}", **detail})
 
     start = parse_position(last_event_id or after, dict.fromkeys(await _cursor(services, task), 0))
-    async for event in live_page(services.journal, start, drawn):
+    async for event in live_page(services.journal, start, drawn, until_seconds=request.app.state.stream_seconds):
         yield event
 
 
-@router.post("/{task_id}/messages")
+@router.post("/{task_id}/messages", dependencies=[Depends(one_upload)])
 async def add_message(request: Request, viewer: ViewerHere, services: ServicesHere, task: TaskHere) -> Response:
     """A question about the task, or what was missing when the task waits for the requester."""
     viewer.require(task.requester_id == viewer.account_id, "writing in the tasks of others")
@@ -181,5 +183,5 @@ async def add_message(request: Request, viewer: ViewerHere, services: ServicesHe
         detail = await _detail(services, viewer, task)
         listed = {} if is_fragment(request) else await _listed(services, viewer, "")
         context = {**detail, **listed, "error": error, "text": text}
-        return page(request, "tasks/detail.html", block="composer_problem", status=422, **context)
+        return page(request, "tasks/detail.html", block="composer_problem", status=status_of(error), **context)
     return _go(request, f"/tasks/{task.task_id}")

@@ -2,7 +2,6 @@
 
 import pytest
 
-from overseen.errors import Forbidden
 from overseen.web.session import COOKIE
 from tests.contract.web.conftest import Door
 from tests.web_scenario import House
@@ -40,20 +39,6 @@ async def test_a_wrong_password_and_an_unknown_name_look_alike(door: Door, house
     unknown = await door.stranger().post("/sign-in", data={"name": "nobody", "password": "wrong"})
     assert wrong.status_code == unknown.status_code == 403
     assert wrong.text.replace("rosa", "nobody") == unknown.text
-
-
-async def test_guessing_is_stopped(door: Door, house: House) -> None:
-    client = door.stranger()
-    codes = [(await client.post("/sign-in", data={"name": "rosa", "password": "guess"})).status_code for _ in range(9)]
-    assert codes == [403] * 8 + [429]
-
-
-async def test_a_sign_in_link_works_once(door: Door, services, house: House) -> None:
-    token = await services.accounts.link("rosa")
-    assert (await door.stranger().get(f"/sign-in/link/{token}")).status_code == 303
-    assert (await door.stranger().get(f"/sign-in/link/{token}")).status_code == 403
-    with pytest.raises(Forbidden):
-        await services.accounts.redeem(token)
 
 
 async def test_signing_out_ends_the_session_in_the_database(door: Door, house: House) -> None:

@@ -94,7 +94,7 @@ async def pages(services: Services, settings: Settings, run_id: str, task_id: st
     async with app.router.lifespan_context(app):
         client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://127.0.0.1")
         async with client:
-            await client.get(f"/sign-in/link/{token}")
+            await client.post("/sign-in/link", data={"token": token}, headers={"origin": "http://127.0.0.1"})
             found = [await client.get(path) for path in (f"/runs/{run_id}", "/leases", "/tasks")]
     assert [page.status_code for page in found] == [200, 200, 200], [page.url for page in found]
     return "\n".join(page.text for page in found)

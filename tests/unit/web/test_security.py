@@ -13,7 +13,7 @@ def client(**headers: str) -> AsyncClient:
     async def answer(_: object) -> PlainTextResponse:
         return PlainTextResponse("done")
 
-    app = SecureHeaders(SameOriginOnly(Starlette(routes=[Route("/", answer, methods=["GET", "POST"])])))
+    app = SecureHeaders(SameOriginOnly(Starlette(routes=[Route("/api/v1/thing", answer, methods=["GET", "POST"])])))
     return AsyncClient(transport=ASGITransport(app=app), base_url="http://127.0.0.1", headers=headers)
 
 
@@ -33,16 +33,16 @@ def client(**headers: str) -> AsyncClient:
 )
 async def test_only_pages_of_ours_may_change_something(headers: dict[str, str], status: int) -> None:
     async with client(**headers) as browser:
-        assert (await browser.post("/")).status_code == status
+        assert (await browser.post("/api/v1/thing")).status_code == status
 
 
 async def test_reading_is_never_refused() -> None:
     async with client(origin="http://elsewhere.example") as browser:
-        assert (await browser.get("/")).status_code == 200
+        assert (await browser.get("/api/v1/thing")).status_code == 200
 
 
 async def test_no_page_may_run_scripts_of_its_own() -> None:
     async with client() as browser:
-        policy = (await browser.get("/")).headers["content-security-policy"]
+        policy = (await browser.get("/api/v1/thing")).headers["content-security-policy"]
     assert "script-src 'self'" in policy
     assert "unsafe" not in policy
