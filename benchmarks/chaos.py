@@ -47,7 +47,7 @@ from overseen.stack.postgres_layout import (
     lay_out,
 )
 from overseen.stack.server_parts import provision_leases
-from overseen.stack.vault_layout import BROKER, KILL_SWITCH
+from overseen.stack.vault_layout import BROKER, EFFECTS, KILL_SWITCH
 from overseen.stack.vault_provisioning import Login
 from overseen.store import Database, migrate
 from overseen.store.tables import Authorization, CallRecord, LeaseRecord, RunTokenRecord
@@ -173,7 +173,7 @@ class Chaos:
         return load_settings(self.home, {})
 
     def _write_settings(self, url: str, logins: dict[str, Login]) -> None:
-        broker, killswitch = logins[BROKER], logins[KILL_SWITCH]
+        broker, effects, killswitch = logins[BROKER], logins[EFFECTS], logins[KILL_SWITCH]
         resource = {"host": "127.0.0.1", "port": self.postgres.port, "database": INSURER_DATABASE}
         content = {
             "database": {"url": url},
@@ -183,6 +183,8 @@ class Chaos:
                 "addr": self.openbao.address,
                 "role_id": broker.role_id,
                 "secret_id": broker.secret_id,
+                "effects_role_id": effects.role_id,
+                "effects_secret_id": effects.secret_id,
                 "killswitch_role_id": killswitch.role_id,
                 "killswitch_secret_id": killswitch.secret_id,
                 "audit_file": str(self.openbao.audit_file),

@@ -24,7 +24,7 @@ from overseen.errors import OverseenError
 from overseen.journal import Journal
 from overseen.secrets.broker import LeaseBroker
 from overseen.secrets.canary import Canary
-from overseen.secrets.connect import broker_vault, killswitch_vault
+from overseen.secrets.connect import broker_vault, effects_vault, killswitch_vault
 from overseen.secrets.credentials import VaultCredentials
 from overseen.secrets.kill import KillSwitch
 from overseen.secrets.sweeper import Sweeper
@@ -59,11 +59,15 @@ async def house(settings: Settings, worker_id: str) -> AsyncGenerator[House]:
         stack.push_async_callback(database.close)
         journal, blobs = Journal(database), PostgresBlobStore(database, _BLOB_KEY)
         vault, killswitch = broker_vault(settings.vault), killswitch_vault(settings.vault)
+        effects = effects_vault(settings.vault)
         stack.push_async_callback(vault.close)
+        stack.push_async_callback(effects.close)
         stack.push_async_callback(killswitch.close)
         resources = settings.database_resources
         source = VaultCredentials(vault, resources)
-        broker = LeaseBroker(database=database, journal=journal, vault=vault, source=source, worker_id=worker_id)
+        broker = LeaseBroker(
+            database=database, journal=journal, vault=vault, source=source, worker_id=worker_id, effects_vault=effects
+        )
         stack.push_async_callback(broker.drain)
         backend = BubblewrapBackend(settings.sandbox_folder, most_prewarmed=0)
         stack.push_async_callback(backend.close)

@@ -66,7 +66,9 @@ class VaultSettings(_Concern):
     """OpenBao or HashiCorp Vault. `auth` says how our processes log in, at `auth_mount` (default: named like `auth`).
 
     approle: with the ids below. kubernetes, jwt: with the signed token in `jwt_file`, which something else renews, as
-    the roles `overseen-broker` and `overseen-killswitch`.
+    the roles `overseen-broker`, `overseen-effects` and `overseen-killswitch`. `stop_unauthorized`: end a credential
+    that acts without a used authorization, and pull the kill switch of its tool. Not where several installations share
+    one Vault: each would take the others' credentials for forged.
     """
 
     addr: str | None = Field(default=None, description="VAULT_ADDR")
@@ -78,12 +80,15 @@ class VaultSettings(_Concern):
     )
     role_id: str | None = Field(default=None, description="OVERSEEN_VAULT_ROLE_ID")
     secret_id: SecretStr | None = Field(default=None, description="OVERSEEN_VAULT_SECRET_ID or ..._FILE")
+    effects_role_id: str | None = Field(default=None, description="OVERSEEN_VAULT_EFFECTS_ROLE_ID")
+    effects_secret_id: SecretStr | None = Field(default=None, description="..._EFFECTS_SECRET_ID or ..._FILE")
     killswitch_role_id: str | None = Field(default=None, description="OVERSEEN_VAULT_KILLSWITCH_ROLE_ID")
     killswitch_secret_id: SecretStr | None = Field(default=None, description="..._KILLSWITCH_SECRET_ID or ..._FILE")
     audit_file: Path | None = Field(
         default=None, description="OVERSEEN_VAULT_AUDIT_FILE: Vault's own audit log, if readable"
     )
     server_log: Path | None = Field(default=None, description="OVERSEEN_VAULT_SERVER_LOG")
+    stop_unauthorized: bool = Field(default=False, description="OVERSEEN_VAULT_STOP_UNAUTHORIZED")
     timeout_seconds: float = 3.0
 
 
@@ -355,6 +360,9 @@ _ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "OVERSEEN_VAULT_JWT_FILE": ("vault", "jwt_file"),
     "OVERSEEN_VAULT_ROLE_ID": ("vault", "role_id"),
     "OVERSEEN_VAULT_SECRET_ID": ("vault", "secret_id"),
+    "OVERSEEN_VAULT_EFFECTS_ROLE_ID": ("vault", "effects_role_id"),
+    "OVERSEEN_VAULT_EFFECTS_SECRET_ID": ("vault", "effects_secret_id"),
+    "OVERSEEN_VAULT_STOP_UNAUTHORIZED": ("vault", "stop_unauthorized"),
     "OVERSEEN_VAULT_KILLSWITCH_ROLE_ID": ("vault", "killswitch_role_id"),
     "OVERSEEN_VAULT_KILLSWITCH_SECRET_ID": ("vault", "killswitch_secret_id"),
     "OVERSEEN_VAULT_AUDIT_FILE": ("vault", "audit_file"),

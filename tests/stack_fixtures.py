@@ -40,7 +40,7 @@ from overseen.stack.postgres_layout import (
     make_database,
 )
 from overseen.stack.server_parts import provision_leases
-from overseen.stack.vault_layout import BROKER, KILL_SWITCH
+from overseen.stack.vault_layout import BROKER, EFFECTS, KILL_SWITCH
 from overseen.stack.vault_provisioning import Login
 from overseen.store import Database
 from tests.suite_ledger import SuiteLedger
@@ -76,12 +76,14 @@ class RunningOpenBao:
     @property
     def settings(self) -> VaultSettings:
         """As a process of Overseen would read them."""
-        broker, killswitch = self.logins[BROKER], self.logins[KILL_SWITCH]
+        broker, effects, killswitch = self.logins[BROKER], self.logins[EFFECTS], self.logins[KILL_SWITCH]
         return VaultSettings.model_validate(
             {
                 "addr": self.server.address,
                 "role_id": broker.role_id,
                 "secret_id": broker.secret_id,
+                "effects_role_id": effects.role_id,
+                "effects_secret_id": effects.secret_id,
                 "killswitch_role_id": killswitch.role_id,
                 "killswitch_secret_id": killswitch.secret_id,
                 "audit_file": self.server.audit_file,

@@ -16,7 +16,7 @@ from psycopg import sql
 from overseen.secrets.anomalies import Anomaly
 from overseen.store.tables import now
 
-_TABLES = ("leases", "run_tokens")
+_TABLES = ("leases", "run_tokens", "authorizations", "stops")
 
 
 @dataclass(frozen=True, kw_only=True)

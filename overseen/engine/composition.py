@@ -1,5 +1,6 @@
 """The composition root: where every port is given its adapter. Read it to see how the house hangs together."""
 
+import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from overseen.engine.runner import RunRunner
 from overseen.engine.sandbox_services import AttackService, RentedMachinesService
 from overseen.engine.sandboxes import build_sandboxes
 from overseen.engine.services import CanaryService, ReconcilerService, Service, SweeperService
+from overseen.errors import Misconfigured
 from overseen.graphs.case_file import CaseFiles
 from overseen.graphs.services import RunServices
 from overseen.graphs.supervisor_graph import build_supervisor_graph
@@ -30,11 +32,13 @@ from overseen.models.gateway import ModelGateway, build_model_gateway
 from overseen.models.routes import build_routes
 from overseen.models.types import ModelRoute
 from overseen.prompts import PromptLibrary
+from overseen.secrets.alarm import UnauthorizedEffects
 from overseen.secrets.broker import LeaseBroker
 from overseen.secrets.canary import Canary
-from overseen.secrets.connect import broker_vault, killswitch_vault
+from overseen.secrets.connect import broker_vault, effects_vault, killswitch_vault
 from overseen.secrets.credentials import VaultCredentials
 from overseen.secrets.kill import KillSwitch
+from overseen.secrets.reconciler import Mounts
 from overseen.secrets.signer import HeadSigner
 from overseen.secrets.stops import Stops
 from overseen.secrets.sweeper import Sweeper
@@ -53,6 +57,8 @@ from overseen.tools.sandbox.selection import SelectingBackend
 from overseen.tools.types import ToolPort
 from overseen.tracing import Tracer
 from overseen.tracing.provider import build_tracer
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +121,7 @@ async def compose_worker(
             source=VaultCredentials(vault, settings.database_resources),
             worker_id=worker_id,
             region=settings.worker.region,
+            effects_vault=_effects_vault(settings, stack),
         )
         stack.push_async_callback(broker.drain)
         liveness = WorkerLiveness(ground.database)
@@ -206,6 +213,17 @@ def _services(
     )
 
 
+def _effects_vault(settings: Settings, stack: AsyncExitStack) -> VaultClient | None:
+    """Without that login a worker still reads; calls that act are refused, each saying what is missing."""
+    try:
+        client = effects_vault(settings.vault)
+    except Misconfigured as error:
+        _log.warning("calls that act will be refused: %s", error)
+        return None
+    stack.push_async_callback(client.close)
+    return client
+
+
 def _services_beside(ground: _Ground, vault: VaultClient, liveness: WorkerLiveness) -> tuple[Service, ...]:
     """Each does its turns with the login that may do no more than it needs: the broker's, or the kill switch's."""
     settings, database, journal = ground.settings, ground.database, ground.journal
@@ -221,15 +239,20 @@ def _services_beside(ground: _Ground, vault: VaultClient, liveness: WorkerLivene
         liveness=liveness,
         resources=resources,
     )
+    switch = KillSwitch(database=database, journal=journal, blobs=ground.blobs, vault=killswitch, source=source)
+    alarm = UnauthorizedEffects(database=database, switch=switch, source=source)
     reconciler = ReconcilerService(
         database=database,
         journal=journal,
         killswitch=killswitch,
         audit_file=settings.vault.audit_file,
-        mounts=tuple(sorted({resource.vault_mount for resource in resources.values()})),
+        mounts=Mounts(
+            databases=tuple(sorted({resource.vault_mount for resource in resources.values()})),
+            logins=(settings.vault.auth_mount or settings.vault.auth,),
+        ),
+        alarm=alarm if settings.vault.stop_unauthorized else None,
     )
     canary = Canary(database=database, journal=journal, vault=vault)
-    switch = KillSwitch(database=database, journal=journal, blobs=ground.blobs, vault=killswitch, source=source)
     return CanaryService(canary), SweeperService(sweeper, switch), reconciler
 
 

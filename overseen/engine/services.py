@@ -20,11 +20,12 @@ from overseen.engine.reaper import Reaper
 from overseen.errors import Defect, Misconfigured, OverseenError
 from overseen.journal import SYSTEM, Journal
 from overseen.journal.events import PartFailed
+from overseen.secrets.alarm import UnauthorizedEffects
 from overseen.secrets.alone import alone
 from overseen.secrets.audit_log import AuditLog
 from overseen.secrets.canary import Canary
 from overseen.secrets.kill import KillSwitch
-from overseen.secrets.reconciler import Look, Reconciler
+from overseen.secrets.reconciler import Look, Mounts, Reconciler
 from overseen.secrets.sightings import KeptMemory
 from overseen.secrets.sweeper import Sweeper
 from overseen.secrets.vault_client import VaultClient
@@ -174,7 +175,7 @@ class ReconcilerService:
     """
 
     name = "reconciler"
-    interval_seconds = 10.0
+    interval_seconds = 5.0
 
     def __init__(
         self,
@@ -183,13 +184,15 @@ class ReconcilerService:
         journal: Journal,
         killswitch: VaultClient,
         audit_file: Path | None,
-        mounts: tuple[str, ...] = ("database",),
+        mounts: Mounts = Mounts(),  # noqa: B008 - frozen
+        alarm: UnauthorizedEffects | None = None,
     ) -> None:
         self._database = database
         self._journal = journal
         self._killswitch = killswitch
         self._audit_file = audit_file
         self._mounts = mounts
+        self._alarm = alarm
 
     async def turn(self) -> Turn | None:
         """See Service. Raises Misconfigured when the settings name no audit file, or it cannot be read.
@@ -222,6 +225,7 @@ class ReconcilerService:
             since=kept.since,
             memory=memory,
             mounts=self._mounts,
+            alarm=self._alarm,
         )
         look = await reconciler.look()
         return Turn(

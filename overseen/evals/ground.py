@@ -16,7 +16,7 @@ from overseen.stack.openbao import EmbeddedOpenBao
 from overseen.stack.postgres import EmbeddedPostgres
 from overseen.stack.postgres_layout import INSURER_DATABASE, STORE_DATABASE, STORE_OWNER, empty_insurer, lay_out
 from overseen.stack.server_parts import provision_leases
-from overseen.stack.vault_layout import BROKER, KILL_SWITCH
+from overseen.stack.vault_layout import BROKER, EFFECTS, KILL_SWITCH
 
 _READY_SECONDS = 60.0
 
@@ -56,7 +56,7 @@ async def proving_ground(settings: Settings, folder: Path) -> AsyncGenerator[Pro
         try:
             await _until_ready(openbao, vault_process)
             logins = await provision_leases(openbao, postgres)
-            broker, killswitch = logins[BROKER], logins[KILL_SWITCH]
+            broker, effects, killswitch = logins[BROKER], logins[EFFECTS], logins[KILL_SWITCH]
             database = DatabaseSettings.model_validate({"url": postgres.url(STORE_DATABASE, STORE_OWNER)})
             await prepare_database(database)
             own = settings.model_copy(
@@ -68,6 +68,8 @@ async def proving_ground(settings: Settings, folder: Path) -> AsyncGenerator[Pro
                             "addr": openbao.address,
                             "role_id": broker.role_id,
                             "secret_id": broker.secret_id,
+                            "effects_role_id": effects.role_id,
+                            "effects_secret_id": effects.secret_id,
                             "killswitch_role_id": killswitch.role_id,
                             "killswitch_secret_id": killswitch.secret_id,
                         }

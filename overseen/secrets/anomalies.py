@@ -29,6 +29,16 @@ class AnomalyName(StrEnum):
     """A wrapped secret was asked for more than once: someone else may have it."""
     STILL_ALIVE = "STILL_ALIVE"
     """Vault knows a credential that the ledger says is gone, or that should be."""
+    UNAUTHORIZED_EFFECT = "UNAUTHORIZED_EFFECT"
+    """A credential that acts was given out, and no used authorization of the ledger allows it."""
+    UNLISTED_TOKEN = "UNLISTED_TOKEN"  # noqa: S105 - a name, not a secret
+    """A token that is no run's and no call's was made by one of our logins, or with one of their policies."""
+    ENTITY_WRITE = "ENTITY_WRITE"
+    """Someone wrote an identity of Vault, other than to shut an agent off or let it in again by a kill switch."""
+    POLICY_WRITE = "POLICY_WRITE"
+    """Someone changed what one of our logins, runs or calls may do."""
+    ROLE_WRITE = "ROLE_WRITE"
+    """Someone changed a login, a token role or a database role of ours, or made a secret id for one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +84,8 @@ def of_entry(
         "time": entry.at.isoformat(),
         "vault_lease": entry.vault_lease or "",
     }
+    if isinstance(row, LeaseRecord):
+        detail |= {"call_id": row.call_id, "tool": row.tool}
     detail |= {name: value for name, value in (entry.made_metadata or entry.metadata).items() if name.endswith("_id")}
     return Anomaly(
         name=name,

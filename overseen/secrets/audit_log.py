@@ -27,6 +27,7 @@ class AuditEntry:
     accessor, metadata, display_name, policies: of the token that asked; empty when that token does not live (any more).
     token_hash: of the token that asked, also when it does not live.
     made_*: of the token that was made by this request.
+    fields: names of what was sent with the request; the values are hashed.
     """
 
     at: datetime
@@ -41,6 +42,8 @@ class AuditEntry:
     made_accessor: str | None = None
     made_hash: str | None = None
     made_metadata: dict[str, str] = field(default_factory=dict[str, str])
+    made_policies: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
     vault_lease: str | None = None
 
     @property
@@ -74,6 +77,8 @@ def parse_entry(line: str) -> AuditEntry | None:
         made_accessor=made.get("accessor"),
         made_hash=made.get("client_token"),
         made_metadata=made.get("metadata") or {},
+        made_policies=tuple(made.get("policies") or ()),
+        fields=tuple(sorted(request.get("data") or {})),
         vault_lease=(response.get("secret") or {}).get("lease_id"),
     )
 

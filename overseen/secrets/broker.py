@@ -43,6 +43,9 @@ class LeaseBroker:
 
     Every call gets a token of its own below its run's token, also when it needs no credential. The ledger row is
     written before anything is minted; at the end the credential is revoked and proven gone, whatever happened.
+
+    Credentials that act are minted below a token that only `effects_vault` can make, and only for calls that bring an
+    authorization; without that login such calls are refused.
     """
 
     def __init__(
@@ -55,11 +58,12 @@ class LeaseBroker:
         worker_id: str,
         region: str = "local",
         database_slots: int = DATABASE_SLOTS,
+        effects_vault: VaultClient | None = None,
     ) -> None:
         self._worker_id = worker_id
         self._source = source
         self._ledger = Ledger(database, journal, actor=f"worker:{worker_id}", region=region)
-        self._run_tokens = RunTokens(database, vault, source, worker_id=worker_id)
+        self._run_tokens = RunTokens(database, vault, source, worker_id=worker_id, effects_vault=effects_vault)
         self._slots = Slots(database_slots)
         self._ending: set[asyncio.Task[Any]] = set()
 
@@ -116,7 +120,8 @@ class LeaseBroker:
         """Adds to `held` as soon as there is something to revoke."""
         if asked.grant is not None and asked.grant.ttl_seconds < wall_seconds:
             raise _too_short(asked, asked.grant.ttl_seconds, wall_seconds)
-        parent = await self._run_tokens.token(asked.call.run_id, for_seconds=asked.ttl_seconds)
+        effects = asked.call.authorization_id is not None
+        parent = await self._run_tokens.token(asked.call.run_id, for_seconds=asked.ttl_seconds, effects=effects)
         try:
             token = await self._source.mint(asked, parent)
         except VaultRefused as refused:
@@ -181,7 +186,8 @@ class LeaseBroker:
                 await self._source.revoke(None, vault_leases)
             # Beside the end of the token, the proof that the leases are gone takes no time of its own.
             leases_gone, _ = await asyncio.gather(
-                self._source.verify_gone(None, vault_leases), self._source.revoke(accessor, ())
+                self._source.verify_gone(None, vault_leases),
+                self._source.revoke(accessor, (), token=held.token.token),
             )
             if not (leases_gone and await self._source.verify_gone(accessor, ())):
                 raise NotProven("Vault knows it still after it was revoked.")

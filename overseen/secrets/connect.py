@@ -1,4 +1,4 @@
-"""Clients from the settings: the broker's login and the kill switch's."""
+"""Clients from the settings: the broker's login, that of effects and the kill switch's."""
 
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from overseen.secrets.vault_client import AppRoleLogin, TokenFileLogin, VaultCli
 from overseen.settings import VaultSettings
 
 BROKER_ROLE = "overseen-broker"
+EFFECTS_ROLE = "overseen-effects"
 KILLSWITCH_ROLE = "overseen-killswitch"
 
 _POD_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
@@ -19,6 +20,12 @@ _POD_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 def broker_vault(settings: VaultSettings) -> VaultClient:
     """As `overseen-broker`. Misconfigured when the settings do not say how."""
     return _client(settings, BROKER_ROLE, "the broker", (settings.role_id, settings.secret_id), "OVERSEEN_VAULT")
+
+
+def effects_vault(settings: VaultSettings) -> VaultClient:
+    """As `overseen-effects`, the only way to credentials that act. Misconfigured when not named."""
+    ids = (settings.effects_role_id, settings.effects_secret_id)
+    return _client(settings, EFFECTS_ROLE, "effects", ids, "OVERSEEN_VAULT_EFFECTS")
 
 
 def killswitch_vault(settings: VaultSettings) -> VaultClient:

@@ -60,8 +60,11 @@ class CredentialSource(Protocol):
         """The credential itself. Consumes the token's uses."""
         ...
 
-    async def revoke(self, accessor: str | None, vault_leases: Sequence[str]) -> None:
-        """End the leases at their system of record first, then the token."""
+    async def revoke(self, accessor: str | None, vault_leases: Sequence[str], *, token: Secret | None = None) -> None:
+        """End the leases at their system of record first, then the token.
+
+        Without `token` by its `accessor`, which takes the kill switch's login.
+        """
         ...
 
     async def verify_gone(self, accessor: str | None, vault_leases: Sequence[str]) -> bool:
@@ -94,6 +97,7 @@ class VaultCredentials:
                 "display_name": request.call_id,
                 "entity_alias": f"agent-{call.agent}",
                 "meta": {
+                    **({"authorization_id": call.authorization_id} if call.authorization_id else {}),
                     "lease_id": request.lease_id,
                     "run_id": call.run_id,
                     "call_id": request.call_id,
@@ -198,7 +202,7 @@ class VaultCredentials:
             revocable=False,
         )
 
-    async def revoke(self, accessor: str | None, vault_leases: Sequence[str]) -> None:
+    async def revoke(self, accessor: str | None, vault_leases: Sequence[str], *, token: Secret | None = None) -> None:
         """Leases synchronously first: revoking the token answers yes even while the database still has the role."""
         for vault_lease in vault_leases:
             try:
@@ -209,7 +213,10 @@ class VaultCredentials:
         if accessor is None:
             return
         try:
-            await self._vault.write("auth/token/revoke-accessor", {"accessor": accessor})
+            if token is not None:
+                await self._vault.write("auth/token/revoke", {"token": token.reveal()})
+            else:
+                await self._vault.write("auth/token/revoke-accessor", {"accessor": accessor})
         except VaultRefused:
             if not await self._token_gone(accessor):
                 raise

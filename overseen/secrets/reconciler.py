@@ -10,19 +10,27 @@ from sqlalchemy import and_, or_, select
 
 from overseen.journal import SYSTEM, Journal
 from overseen.journal.events import ReconcilerFinding
+from overseen.secrets.administration import is_administrative, judge, shut_off_agent
+from overseen.secrets.alarm import UnauthorizedEffects
 from overseen.secrets.anomalies import Anomaly, AnomalyName, of_entry, of_row
 from overseen.secrets.audit_log import AuditEntry, AuditLog
 from overseen.secrets.errors import UnwrappedTwice
 from overseen.secrets.lease import LIVING, LeaseState
 from overseen.secrets.sightings import Memory, MemoryOfOneLook, among
+from overseen.secrets.stops import Scope
 from overseen.secrets.vault_client import VaultClient
+from overseen.stack.vault_layout import LAYOUT
 from overseen.store.database import Database
-from overseen.store.tables import LeaseRecord, RunTokenRecord, now
+from overseen.store.tables import Authorization, LeaseRecord, RunTokenRecord, StopRecord, now
 
 _log = logging.getLogger(__name__)
 
 _TOKEN_PATHS = ("auth/token/create/call-", "auth/token/create/run")
 _SECRET_PATHS = ("kv/data/", "database/creds/", "identity/oidc/token/", "pki/issue/")
+_ACTING = tuple(grant.name for grant in LAYOUT.grants if grant.acts)
+_ACTING_POLICIES = frozenset(f"grant-{name}" for name in _ACTING)
+_ACTING_TOKEN_PATHS = frozenset(f"auth/token/create/call-{name}" for name in _ACTING)
+_ACTING_READS = tuple(f"/creds/{name}" for name in _ACTING)
 _SLACK = timedelta(seconds=2)
 _OVERDUE = timedelta(seconds=30)
 _MINTING = timedelta(seconds=120)
@@ -45,6 +53,8 @@ class _Known:
     by_id: dict[str, LeaseRecord | RunTokenRecord]
     vault_leases: frozenset[str]
     accessor_of_hash: dict[str, str]
+    authorized: frozenset[str]
+    """Calls for which an authorization was used."""
 
     def row_of(
         self, accessor: str | None, metadata: dict[str, str], at: datetime
@@ -56,6 +66,14 @@ class _Known:
         if row is None or row.accessor is not None:
             return None
         return row if -_SLACK < at - row.asked_at < _MINTING else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mounts:
+    """Where in Vault the database engines are, and where our own processes log in."""
+
+    databases: tuple[str, ...] = ("database",)
+    logins: tuple[str, ...] = ("approle",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +93,8 @@ class Reconciler:
     """Joins what is new in Vault's records with the ledger. `killswitch` may list what lives in Vault.
 
     `since` leaves out what Vault recorded before: for a Vault that is older than the ledger. `memory` is what earlier
-    looks saw; without one, this reconciler remembers its own looks only. `mounts` are the database engines.
+    looks saw; without one, this reconciler remembers its own looks only. `alarm` is told of credentials that act
+    without leave, and ends them.
     """
 
     def __init__(
@@ -87,7 +106,8 @@ class Reconciler:
         audit_log: AuditLog,
         since: datetime | None = None,
         memory: Memory | None = None,
-        mounts: Sequence[str] = ("database",),
+        mounts: Mounts = Mounts(),
+        alarm: UnauthorizedEffects | None = None,
     ) -> None:
         self._database = database
         self._journal = journal
@@ -96,6 +116,7 @@ class Reconciler:
         self._since = since
         self._memory = memory or MemoryOfOneLook()
         self._mounts = mounts
+        self._alarm = alarm
 
     async def reconcile(self) -> list[Anomaly]:
         """Findings in what is new since the last time; each is in the journal once, however often it is found.
@@ -114,6 +135,8 @@ class Reconciler:
             entries = [entry for entry in batch if self._since is None or entry.at >= self._since]
             anomalies = await self._judge_all(entries)
             new += await self._tell_all(anomalies, found)
+            if self._alarm is not None:
+                await self._alarm.answer(anomalies)
             # Only what was told may be left behind: a crash in between finds it again.
             await self._memory.add(entries, self._audit_log.place)
             count += len(entries)
@@ -140,7 +163,27 @@ class Reconciler:
         if any(map(_may_be_given_up, anomalies)):
             await asyncio.sleep(_GIVING_UP_SECONDS)
             anomalies = _judge_each(judged, await self._known(judged, made))
-        return anomalies
+        return anomalies + await self._judge_administration(entries)
+
+    async def _judge_administration(self, entries: Sequence[AuditEntry]) -> list[Anomaly]:
+        """Changes of who may do what, whoever made them."""
+        administrative = [entry for entry in entries if is_administrative(entry)]
+        if not administrative:
+            return []
+        agents = {agent for entry in administrative if (agent := shut_off_agent(entry)) is not None}
+        async with self._database.read() as session:
+            query = select(StopRecord.target).where(
+                StopRecord.scope == Scope.AGENT, StopRecord.pulled_at.is_not(None), among(StopRecord.target, agents)
+            )
+            stopped = set((await session.scalars(query)).all())
+        judged = [
+            (entry, judge(entry, login_mounts=self._mounts.logins, agents_stopped=stopped)) for entry in administrative
+        ]
+        return [
+            of_entry(name, entry, accessor=entry.made_accessor or entry.accessor)
+            for entry, name in judged
+            if name is not None
+        ]
 
     async def _known(self, entries: Sequence[AuditEntry], made: dict[str | None, str | None]) -> _Known:
         """The ledger rows that the entries may belong to. `made`: tokens made in the same piece, by hash."""
@@ -172,12 +215,18 @@ class Reconciler:
                 )
             )
             lease_rows, token_rows = leases.all(), tokens.all()
+            call_ids = {row.call_id for row in lease_rows if not _ACTING_POLICIES.isdisjoint(row.policies)}
+            used = await session.scalars(
+                select(Authorization.used_call_id).where(among(Authorization.used_call_id, call_ids))
+            )
+            authorized = frozenset(call_id for call_id in used.all() if call_id is not None)
         rows: list[LeaseRecord | RunTokenRecord] = [*lease_rows, *token_rows]
         return _Known(
             by_accessor={row.accessor: row for row in rows if row.accessor},
             by_id={row.lease_id if isinstance(row, LeaseRecord) else row.run_token_id: row for row in rows},
             vault_leases=frozenset(vault_lease for row in lease_rows for vault_lease in row.vault_leases),
             accessor_of_hash=accessor_of_hash,
+            authorized=authorized,
         )
 
     async def _ledger_only(self, *, after: datetime, before: datetime) -> list[Anomaly]:
@@ -238,7 +287,7 @@ class Reconciler:
 
     async def _living_leases(self) -> set[str]:
         found: set[str] = set()
-        for mount in self._mounts:
+        for mount in self._mounts.databases:
             for role in await self._killswitch.list(f"sys/leases/lookup/{mount}/creds"):
                 path = f"{mount}/creds/{role.strip('/')}"
                 found |= {f"{path}/{key}" for key in await self._killswitch.list(f"sys/leases/lookup/{path}")}
@@ -297,8 +346,11 @@ def _judge_each(entries: Sequence[AuditEntry], known: _Known) -> list[Anomaly]:
 
 def _judge(entry: AuditEntry, known: _Known) -> Iterable[Anomaly]:
     if entry.path.startswith(_TOKEN_PATHS):
-        if known.row_of(entry.made_accessor, entry.made_metadata, entry.at) is None:
+        row = known.row_of(entry.made_accessor, entry.made_metadata, entry.at)
+        if row is None:
             yield of_entry(AnomalyName.VAULT_ONLY_TOKEN, entry, accessor=entry.made_accessor)
+        if entry.path in _ACTING_TOKEN_PATHS and not _has_leave(row, known):
+            yield of_entry(AnomalyName.UNAUTHORIZED_EFFECT, entry, accessor=entry.made_accessor, row=row)
     elif entry.refused:
         yield from _judge_refusal(entry, known)
     elif entry.error is None:
@@ -316,8 +368,14 @@ def _judge_refusal(entry: AuditEntry, known: _Known) -> Iterable[Anomaly]:
     yield of_entry(name, entry, accessor=accessor, row=row)
 
 
+def _has_leave(row: LeaseRecord | RunTokenRecord | None, known: _Known) -> bool:
+    return isinstance(row, LeaseRecord) and row.call_id in known.authorized
+
+
 def _judge_read(entry: AuditEntry, known: _Known) -> Iterable[Anomaly]:
     row = known.row_of(entry.accessor, entry.metadata, entry.at)
+    if entry.path.endswith(_ACTING_READS) and not _has_leave(row, known):
+        yield of_entry(AnomalyName.UNAUTHORIZED_EFFECT, entry, row=row)
     if entry.vault_lease is not None and entry.path.startswith("database/creds/"):
         # A row without leases lost the answer to this very request; its token's end took the lease along.
         lost = isinstance(row, LeaseRecord) and not row.vault_leases

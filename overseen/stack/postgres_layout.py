@@ -41,6 +41,31 @@ DATABASES = (
 GROUP_ROLES = tuple(
     GroupRole(name=name, database=INSURER_DATABASE) for name in ("insurer_read", "insurer_claims_write", "insurer_pay")
 )
+# A leased role could otherwise own a large object, which no grant on tables or schemas forbids.
+NO_LARGE_OBJECTS: LiteralString = (
+    "DO $$ DECLARE found record; BEGIN FOR found IN SELECT oid::regprocedure AS name FROM pg_catalog.pg_proc "
+    "WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '^(lo_|loread$|lowrite$)' "
+    "LOOP EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', found.name); END LOOP; END $$;"
+)
+"""To be run by a superuser in each database that leases are made on; safe to repeat."""
+
+# A leased role has its group's rights, and with those it could leave default privileges behind in the group's name,
+# which outlive every lease.
+NO_SCHEMA_CHANGES: LiteralString = """
+CREATE SCHEMA IF NOT EXISTS overseen_leases;
+CREATE OR REPLACE FUNCTION overseen_leases.refuse_schema_changes() RETURNS event_trigger
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+  IF session_user LIKE 't-token-call-%' THEN
+    RAISE EXCEPTION 'a leased role changes no schema and no grant' USING ERRCODE = 'insufficient_privilege';
+  END IF;
+END $$;
+DROP EVENT TRIGGER IF EXISTS overseen_leases;
+CREATE EVENT TRIGGER overseen_leases ON ddl_command_start
+  EXECUTE FUNCTION overseen_leases.refuse_schema_changes();
+"""
+"""To be run by a superuser in each database that leases are made on; safe to repeat."""
+
 # Loaded in this order as the owner, each when its content changed; both can be run again.
 INSURER_FILES = ("insurer.sql", "insurer_seed.sql")
 
@@ -176,6 +201,9 @@ async def _open_schema(server: EmbeddedPostgres) -> None:
     connection = await server.connect(INSURER_DATABASE)
     async with connection:
         await connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+        await connection.execute(NO_LARGE_OBJECTS)
+        async with connection.transaction():
+            await connection.execute(NO_SCHEMA_CHANGES)
         await connection.execute(sql.SQL("GRANT ALL ON SCHEMA public TO {}").format(sql.Identifier(INSURER_OWNER)))
         for group in GROUP_ROLES:
             await connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(sql.Identifier(group.name)))

@@ -25,7 +25,7 @@ from overseen.stack.postgres_layout import (
     set_password,
 )
 from overseen.stack.processes import free_port, spawn
-from overseen.stack.vault_layout import BROKER, KILL_SWITCH, LAYOUT
+from overseen.stack.vault_layout import BROKER, EFFECTS, KILL_SWITCH, LAYOUT
 from overseen.stack.vault_provisioning import DatabaseTarget, Login, provision
 
 _SLOT_TOKENS = 8192
@@ -119,8 +119,12 @@ class OpenBaoPart:
                 "addr": self._server.address,
                 "role_id": logins[BROKER].role_id,
                 "secret_id": logins[BROKER].secret_id,
+                "effects_role_id": logins[EFFECTS].role_id,
+                "effects_secret_id": logins[EFFECTS].secret_id,
                 "killswitch_role_id": logins[KILL_SWITCH].role_id,
                 "killswitch_secret_id": logins[KILL_SWITCH].secret_id,
+                # This server is ours alone, so what acts without leave is nobody else's.
+                "stop_unauthorized": True,
                 "audit_file": str(self._server.audit_file),
                 "server_log": str(self._server.server_log),
             }

@@ -17,10 +17,13 @@ from overseen.stack.openbao import BOOT_ROLE, EmbeddedOpenBao
 from overseen.stack.vault_layout import (
     BROKER,
     CONNECTION,
+    EFFECTS,
+    EFFECTS_RUN_TOKEN,
     JOURNAL_KEY,
     KILL_SWITCH,
     PROVISIONER,
     REVOCATION,
+    RUN_TOKEN,
     AppRole,
     GrantKind,
     GrantLayout,
@@ -59,7 +62,7 @@ async def provision(
     target: DatabaseTarget,
     set_manager_password: Callable[[str], Awaitable[None]],
 ) -> dict[str, Login]:
-    """Bring a running server to `layout`; returns the logins of the broker and the kill switch by AppRole name.
+    """Bring a running server to `layout`; returns the logins that processes use by AppRole name.
 
     Safe to repeat and to interrupt: the boot role is destroyed only after the logins are on disk. Raises Unavailable
     when the server refuses.
@@ -84,7 +87,7 @@ async def provision(
         write_private(marker, json.dumps({"digest": digest}))
     logins = read_logins(server)
     await run_blocking(_login, server.address, logins[BROKER])
-    return {name: logins[name] for name in (BROKER, KILL_SWITCH)}
+    return {name: logins[name] for name in (BROKER, EFFECTS, KILL_SWITCH)}
 
 
 def read_logins(server: EmbeddedOpenBao) -> dict[str, Login]:
@@ -239,13 +242,14 @@ class _Applying:
 
     def _token_roles(self) -> None:
         common = {"renewable": False, "token_no_default_policy": True, "token_type": "service"}
-        self._write(
-            "auth/token/roles/run",
-            allowed_policies="run",
-            orphan=True,
-            token_explicit_max_ttl=self._layout.run_seconds,
-            **common,
-        )
+        for name in (RUN_TOKEN, EFFECTS_RUN_TOKEN):
+            self._write(
+                f"auth/token/roles/{name}",
+                allowed_policies=name,
+                orphan=True,
+                token_explicit_max_ttl=self._layout.run_seconds,
+                **common,
+            )
         for grant in self._layout.grants:
             self._write(
                 f"auth/token/roles/call-{grant.name}",
@@ -260,8 +264,8 @@ class _Applying:
         accessor = self._client.sys.list_auth_methods()["data"]["token/"]["accessor"]
         for agent in self._layout.agents:
             name = f"agent-{agent}"
-            # An update leaves `disabled` as it is: an agent that was shut off stays so.
-            self._write(f"identity/entity/name/{name}", metadata={"agent": agent})
+            # An update leaves `disabled` as it is: an agent that was shut off stays so. None has a policy of its own.
+            self._write(f"identity/entity/name/{name}", metadata={"agent": agent}, policies=[])
             entity = self._read(f"identity/entity/name/{name}")["id"]
             self._write("identity/entity-alias", name=name, canonical_id=entity, mount_accessor=accessor)
         self._write("identity/oidc/config", issuer=self._client.url)

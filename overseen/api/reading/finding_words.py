@@ -59,6 +59,37 @@ _WORDS = {
         next_step="Run `overseen leases sweep`; if it stays, revoke the accessor in Vault by hand and see whether the "
         "database it opens can be reached.",
     ),
+    "UNAUTHORIZED_EFFECT": FindingWords(
+        title="A credential that acts, without leave",
+        meaning="A credential with which something can be written or paid was given out, and no used authorization "
+        "allows it: somebody has the login for effects, or wrote into the ledger.",
+        next_step="Stop the tool, revoke the accessor in Vault, look at what the account did in the system it opens, "
+        "and change the secret id of overseen-effects.",
+    ),
+    "UNLISTED_TOKEN": FindingWords(
+        title="A token outside of runs and calls",
+        meaning="A token was made by one of Overseen's logins, or with one of their policies, in a way that Overseen "
+        "does not use.",
+        next_step="Revoke its accessor, change the secret id of the login that made it, and run `overseen vault check`.",
+    ),
+    "ENTITY_WRITE": FindingWords(
+        title="An identity was changed",
+        meaning="Somebody wrote an entity, alias or group in Vault. An entity with a policy gives it to every token of "
+        "whoever it stands for.",
+        next_step="If it was an administrator at work, explain it here. If not, run `overseen vault check`, take the "
+        "policies off the entity, and change the secret ids of Overseen's logins.",
+    ),
+    "POLICY_WRITE": FindingWords(
+        title="A policy was changed",
+        meaning="Somebody changed in Vault what one of Overseen's logins, runs or calls may do.",
+        next_step="Run `overseen vault check`, which says what is wider than needed. If it was an upgrade, explain it "
+        "here.",
+    ),
+    "ROLE_WRITE": FindingWords(
+        title="A login or role was changed",
+        meaning="Somebody changed a login, token role or database role of Overseen's in Vault, or made a secret id.",
+        next_step="Run `overseen vault check`. If it was an upgrade or a rotation, explain it here.",
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import hvac
 import pytest
@@ -11,7 +12,7 @@ from overseen.domain.calls import ToolCall
 from overseen.domain.identifiers import new_id
 from overseen.journal import Journal
 from overseen.secrets.broker import LeaseBroker
-from overseen.secrets.connect import broker_vault, killswitch_vault
+from overseen.secrets.connect import broker_vault, effects_vault, killswitch_vault
 from overseen.secrets.credentials import VaultCredentials
 from overseen.secrets.vault_client import VaultClient
 from overseen.settings import ResourceSettings
@@ -20,6 +21,7 @@ from overseen.stack.postgres_layout import INSURER_DATABASE, INSURER_OWNER
 from overseen.stack.vault_layout import PROVISIONER
 from overseen.stack.vault_provisioning import read_logins
 from overseen.store import Database
+from overseen.store.tables import Authorization, now
 from tests.stack_fixtures import Insurer, RunningOpenBao
 
 
@@ -33,6 +35,7 @@ class Grant:
     ttl_seconds: int = 60
 
 
+PAY = Grant(name="insurer_pay", kind="database", resource="insurer")
 READ = Grant(name="insurer_read", kind="database", resource="insurer")
 WRITE = Grant(name="insurer_claims_write", kind="database", resource="insurer")
 
@@ -47,14 +50,30 @@ class Liveness:
         return worker_id not in self.dead
 
 
-def make_call(*, run_id: str | None = None, agent: str = "policy_lookup", tool: str = "look_up_policy") -> ToolCall:
+def make_call(
+    *,
+    run_id: str | None = None,
+    agent: str = "policy_lookup",
+    tool: str = "look_up_policy",
+    authorization_id: str | None = None,
+) -> ToolCall:
     return ToolCall(
+        authorization_id=authorization_id,
         run_id=run_id or new_id("run"),
         step_id="step_1",
         agent=agent,
         tool=tool,
         arguments={"policy_number": new_id("policy")},
     )
+
+
+async def authorized_call(database: Database, **values: Any) -> ToolCall:
+    """A call with an authorization that the gateway has marked as used for it, as it does before it asks the broker."""
+    call = make_call(authorization_id=new_id("aut"), **values)
+    async with database.transaction() as session:
+        used = {"call_digest": call.digest, "granted_by": "boundary", "used_call_id": call.call_id, "used_at": now()}
+        session.add(Authorization(authorization_id=call.authorization_id, run_id=call.run_id, **used))
+    return call
 
 
 @pytest.fixture(scope="session")
@@ -90,9 +109,20 @@ async def killswitch(openbao_server: RunningOpenBao) -> AsyncIterator[VaultClien
     await client.close()
 
 
+@pytest_asyncio.fixture
+async def effects(openbao_server: RunningOpenBao) -> AsyncIterator[VaultClient]:
+    client = effects_vault(openbao_server.settings)
+    yield client
+    await client.close()
+
+
 @pytest.fixture
 def broker(
-    database: Database, journal: Journal, vault: VaultClient, resources: dict[str, ResourceSettings]
+    database: Database,
+    journal: Journal,
+    vault: VaultClient,
+    effects: VaultClient,
+    resources: dict[str, ResourceSettings],
 ) -> LeaseBroker:
     return LeaseBroker(
         database=database,
@@ -100,6 +130,7 @@ def broker(
         vault=vault,
         source=VaultCredentials(vault, resources),
         worker_id="worker-1",
+        effects_vault=effects,
     )
 
 

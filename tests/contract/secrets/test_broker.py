@@ -18,7 +18,7 @@ from overseen.stack.postgres import EmbeddedPostgres
 from overseen.stack.postgres_layout import LEASE_MANAGER
 from overseen.store import Database
 from overseen.store.tables import LeaseRecord, RunTokenRecord
-from tests.contract.secrets.conftest import READ, WRITE, Grant, make_call
+from tests.contract.secrets.conftest import READ, WRITE, Grant, authorized_call, make_call
 from tests.stack_fixtures import Insurer
 
 
@@ -176,7 +176,7 @@ async def test_a_lease_has_no_grant_it_was_not_given(broker: LeaseBroker) -> Non
 
 
 async def test_a_call_with_two_grants_has_two_ledger_rows(broker: LeaseBroker, database: Database) -> None:
-    async with broker.lease(make_call(), [READ, WRITE], wall_seconds=30) as lease:
+    async with broker.lease(await authorized_call(database), [READ, WRITE], wall_seconds=30) as lease:
         assert lease.credential("insurer_read") != lease.credential("insurer_claims_write")
     assert [row.state for row in await rows(database)] == ["closed", "closed"]
 
@@ -224,14 +224,14 @@ async def test_the_end_of_a_run_ends_its_token(broker: LeaseBroker, database: Da
 
 
 async def test_a_run_token_that_a_sweeper_ended_is_made_anew_at_the_next_try(
-    broker: LeaseBroker, database: Database, vault: VaultClient
+    broker: LeaseBroker, database: Database, killswitch: VaultClient
 ) -> None:
     call = make_call()
     async with broker.lease(call, [READ], wall_seconds=30):
         pass
     async with database.read() as session:
         accessor = await session.scalar(select(RunTokenRecord.accessor))
-    await vault.write("auth/token/revoke-accessor", {"accessor": accessor})
+    await killswitch.write("auth/token/revoke-accessor", {"accessor": accessor})
     with pytest.raises(LeaseLost) as raised:
         async with broker.lease(call, [READ], wall_seconds=30):
             raise AssertionError("the block was entered")
@@ -242,12 +242,12 @@ async def test_a_run_token_that_a_sweeper_ended_is_made_anew_at_the_next_try(
 
 
 async def test_a_token_that_a_sweeper_ended_before_its_credential_was_fetched_is_a_lost_lease(
-    broker: LeaseBroker, database: Database, vault: VaultClient, insurer: Insurer, monkeypatch: pytest.MonkeyPatch
+    broker: LeaseBroker, database: Database, killswitch: VaultClient, insurer: Insurer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetch = broker._source.fetch
 
     async def too_late(grant: Grant, token: MintedToken) -> Fetched:
-        await vault.write("auth/token/revoke-accessor", {"accessor": token.accessor})
+        await killswitch.write("auth/token/revoke-accessor", {"accessor": token.accessor})
         return await fetch(grant, token)
 
     monkeypatch.setattr(broker._source, "fetch", too_late)

@@ -21,7 +21,7 @@ from overseen.secrets.vault_client import VaultClient
 from overseen.settings import ResourceSettings, VaultSettings
 from overseen.store import Database, PostgresBlobStore, load_blob_key
 from overseen.store.tables import StopRecord, now
-from tests.contract.secrets.conftest import READ, WRITE, make_call
+from tests.contract.secrets.conftest import READ, WRITE, authorized_call, make_call
 from tests.contract.secrets.test_broker import leased_roles, rows
 from tests.stack_fixtures import Insurer
 
@@ -56,7 +56,8 @@ async def test_a_killed_run_is_proven_gone_with_all_its_leases(
 ) -> None:
     run_id = make_call().run_id
     for grants in ([READ], [READ], [WRITE], []):
-        await stack.enter_async_context(broker.lease(make_call(run_id=run_id), grants, wall_seconds=30))
+        call = await authorized_call(database, run_id=run_id) if grants == [WRITE] else make_call(run_id=run_id)
+        await stack.enter_async_context(broker.lease(call, grants, wall_seconds=30))
     report = await kill_switch.pull(Scope.RUN, run_id, reason="it misbehaves", by=BY)
     assert report.proven
     assert report.leases == 4

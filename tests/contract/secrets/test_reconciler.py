@@ -81,6 +81,12 @@ def source(vault: VaultClient, resources: dict[str, ResourceSettings]) -> VaultC
     return VaultCredentials(vault, resources)
 
 
+@pytest.fixture
+def ending(killswitch: VaultClient, resources: dict[str, ResourceSettings]) -> VaultCredentials:
+    """With the login that may end what it did not make."""
+    return VaultCredentials(killswitch, resources)
+
+
 async def names(reconciler: Reconciler | Restarted) -> list[str]:
     return [anomaly.name.value for anomaly in await reconciler.reconcile()]
 
@@ -139,12 +145,16 @@ async def test_a_token_that_borrows_the_id_of_a_lease(
 
 @pytest.mark.anomalies
 async def test_a_lease_the_ledger_does_not_know(
-    reconciler: Reconciler, database: Database, vault: VaultClient, source: VaultCredentials
+    reconciler: Reconciler,
+    database: Database,
+    vault: VaultClient,
+    source: VaultCredentials,
+    ending: VaultCredentials,
 ) -> None:
     minted = await rogue(database, vault, source, new_id("lease"))
     await source.fetch(READ, minted)
     assert sorted(await names(reconciler)) == ["VAULT_ONLY_LEASE", "VAULT_ONLY_TOKEN"]
-    await source.revoke(minted.accessor, ())
+    await ending.revoke(minted.accessor, ())
 
 
 @pytest.mark.anomalies
@@ -192,13 +202,13 @@ async def test_a_probe_for_something_the_token_may_not_do(
 
 
 async def test_a_lease_that_a_kill_switch_meets_half_way_is_no_probe(
-    reconciler: Reconciler, broker: LeaseBroker, monkeypatch: pytest.MonkeyPatch
+    reconciler: Reconciler, broker: LeaseBroker, ending: VaultCredentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mint, refused = broker._source.mint, broker._ledger.refused
 
     async def killed_at_once(asked: Asked, parent: Secret) -> MintedToken:
         minted = await mint(asked, parent)
-        await broker._source.revoke(minted.accessor, ())
+        await ending.revoke(minted.accessor, ())
         return minted
 
     met = asyncio.Event()
@@ -313,6 +323,7 @@ async def test_everything_at_once_in_the_midst_of_ordinary_work(
     database: Database,
     vault: VaultClient,
     source: VaultCredentials,
+    ending: VaultCredentials,
     administrator: hvac.Client,
     kept_token: list[Secret],
 ) -> None:
@@ -337,7 +348,7 @@ async def test_everything_at_once_in_the_midst_of_ordinary_work(
         "VAULT_ONLY_LEASE",
         "VAULT_ONLY_TOKEN",
     ]
-    await source.revoke(minted.accessor, ())
+    await ending.revoke(minted.accessor, ())
 
 
 @pytest.mark.anomalies

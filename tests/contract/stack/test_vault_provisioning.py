@@ -59,8 +59,8 @@ def _lease(server, login, grant="insurer-read"):
     """A database credential, got the way the broker gets it."""
     broker = hvac.Client(server.address)
     broker.auth.approle.login(login.role_id, login.secret_id)
-    run = broker.auth.token.create(role_name="run", policies=["run"], ttl="5m")["auth"]["client_token"]
-    call = hvac.Client(server.address, token=run).auth.token.create(role_name=f"call-{grant}", ttl="60s")
+    run = broker.write_data("auth/token/create/run", data={"ttl": "5m"})["auth"]["client_token"]
+    call = hvac.Client(server.address, token=run).write_data(f"auth/token/create/call-{grant}", data={"ttl": "60s"})
     return hvac.Client(server.address, token=call["auth"]["client_token"]).read(f"database/creds/{grant}")
 
 
@@ -115,8 +115,9 @@ async def test_a_changed_layout_is_applied_to_a_provisioned_server(openbao, post
     logins = await provision_leases(openbao.server, postgres)
     broker = hvac.Client(openbao.server.address)
     broker.auth.approle.login(logins[BROKER].role_id, logins[BROKER].secret_id)
-    run = broker.auth.token.create(role_name="run", policies=["run"], ttl="5m")["auth"]["client_token"]
-    assert hvac.Client(openbao.server.address, token=run).auth.token.create(role_name="call-kv-new-tool", ttl="60s")
+    run = broker.write_data("auth/token/create/run", data={"ttl": "5m"})["auth"]["client_token"]
+    client = hvac.Client(openbao.server.address, token=run)
+    assert client.write_data("auth/token/create/call-kv-new-tool", data={"ttl": "60s"})["auth"]
 
 
 async def test_a_shut_off_agent_stays_shut_off_when_the_layout_is_applied_again(openbao, postgres):

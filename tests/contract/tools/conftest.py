@@ -13,7 +13,7 @@ from overseen.domain.calls import CallResult, Effect, ToolCall
 from overseen.domain.identifiers import new_id
 from overseen.journal import Journal
 from overseen.secrets.broker import LeaseBroker
-from overseen.secrets.connect import broker_vault
+from overseen.secrets.connect import broker_vault, effects_vault
 from overseen.secrets.credentials import VaultCredentials
 from overseen.settings import HttpResourceSettings
 from overseen.store import Database, PostgresBlobStore
@@ -135,7 +135,7 @@ async def make_house(
     monty: MontyBackend,
 ) -> AsyncIterator[MakeHouse]:
     """The gateway as a worker has it, with every tool of a registry allowed, and HTTP servers that tools may reach."""
-    vault = broker_vault(openbao_server.settings)
+    vault, effects = broker_vault(openbao_server.settings), effects_vault(openbao_server.settings)
     backend = SelectingBackend(
         tool_sandbox.doors_folder.parent,
         default="bubblewrap",
@@ -163,6 +163,7 @@ async def make_house(
                 vault=vault,
                 source=VaultCredentials(vault, {"insurer": insurer.resource}),
                 worker_id="worker-1",
+                effects_vault=effects,
             ),
             backend=sandbox or backend,
             doors=CallDoors(backend.doors_folder, journal=journal, servers=servers),
@@ -178,6 +179,7 @@ async def make_house(
 
     yield make
     await vault.close()
+    await effects.close()
 
 
 @pytest.fixture

@@ -61,6 +61,8 @@ def write_stack_file(settings: Settings) -> None:
                 "secret_id": vault.secret_id.get_secret_value() if vault.secret_id else None,
                 "audit_file": str(vault.audit_file),
                 "server_log": str(vault.server_log),
+                "effects_role_id": vault.effects_role_id,
+                "effects_secret_id": vault.effects_secret_id.get_secret_value() if vault.effects_secret_id else None,
                 "killswitch_role_id": vault.killswitch_role_id,
                 "killswitch_secret_id": (
                     vault.killswitch_secret_id.get_secret_value() if vault.killswitch_secret_id else None
