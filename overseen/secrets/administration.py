@@ -63,7 +63,8 @@ def _name(entry: AuditEntry, login_mounts: Collection[str] = ()) -> AnomalyName 
     if entry.error is not None and not entry.refused:
         return None
     by_us = bool(_OURS.intersection(entry.policies))
-    set_up = bool(entry.policies) and _SET_UP_BY.issuperset(entry.policies)
+    held = frozenset(entry.policies) - {"default"}
+    set_up = bool(held) and held <= _SET_UP_BY
     if entry.refused and not by_us:
         return None  # what others try and may not is theirs to watch
     if login := _LOGIN.match(entry.path):

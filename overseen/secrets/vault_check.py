@@ -1,25 +1,26 @@
 """What Overseen needs to find in a Vault that someone else runs: printed as text, and compared with what is there."""
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from overseen.secrets.errors import VaultRefused
 from overseen.secrets.secret import Secret
 from overseen.secrets.vault_client import VaultClient
+from overseen.secrets.vault_policies import compare_policies
+from overseen.stack.postgres_layout import NO_LARGE_OBJECTS, NO_SCHEMA_CHANGES
 from overseen.stack.vault_layout import (
     CONNECTION,
+    EFFECTS_RUN_TOKEN,
     PROVISIONER,
     REVOCATION,
+    RUN_TOKEN,
     GrantKind,
     GrantLayout,
     VaultLayout,
     creation_statements,
 )
 
-_PATH = re.compile(r'path\s+"([^"]+)"\s*\{([^}]*)\}')
-_CAPABILITIES = re.compile(r"capabilities\s*=\s*\[([^\]]*)\]")
 _NOT_FOUND = 404
 
 
@@ -81,7 +82,9 @@ def policy_text(layout: VaultLayout, login: LoginMethod = APPROLE) -> str:
             command = f"bao write database/roles/{grant.name} - <<'EOF'"
             parts.append(f"{command}\n{_database_role(layout, grant)}\nEOF\n")
     for agent in layout.agents:
-        parts.append(f"bao write identity/entity/name/agent-{agent} metadata=agent={agent}\n")
+        parts.append(f"bao write identity/entity/name/agent-{agent} metadata=agent={agent} policies=\n")
+    sql = f"{NO_LARGE_OBJECTS}\n{NO_SCHEMA_CHANGES.strip()}"
+    parts.append(f"# By a superuser, in each database that leases are made on:\npsql <<'EOF'\n{sql}\nEOF\n")
     return "\n".join(parts)
 
 
@@ -104,12 +107,24 @@ async def check_vault(
     for grant in layout.grants:
         if grant.kind is GrantKind.DATABASE:
             path = f"database/roles/{grant.name}"
-            found += _compare_database_role(path, await _read(vault, path, token))
+            found += _compare_database_role(path, grant, await _read(vault, path, token))
     for agent in layout.agents:
         path = f"identity/entity/name/agent-{agent}"
-        if await _read(vault, path, token) is None:
-            found.append(Deviation(what=path, problem="missing", detail="The agent cannot be shut off in Vault."))
+        found += _compare_entity(path, await _read(vault, path, token))
     return found
+
+
+async def check_own_token(vault: VaultClient, policy: str) -> list[Deviation]:
+    """Whether a login of ours has just its own policy: one that its entity was given counts for every token of it.
+
+    Raises VaultRefused when the login does not work, and VaultUnavailable.
+    """
+    own = (await vault.read("auth/token/lookup-self"))["data"]
+    more = sorted({*(own.get("policies") or ()), *(own.get("identity_policies") or ())} - {policy})
+    if not more:
+        return []
+    detail = f"its token has {', '.join(more)} beside its own policy: look at the policies of its entity and groups"
+    return [Deviation(what=f"login {policy}", problem="too_wide", detail=detail)]
 
 
 def _policies(layout: VaultLayout) -> dict[str, str]:
@@ -119,14 +134,15 @@ def _policies(layout: VaultLayout) -> dict[str, str]:
 
 def _roles(layout: VaultLayout) -> dict[str, dict[str, Any]]:
     roles: dict[str, dict[str, Any]] = {
-        "auth/token/roles/run": {
-            "allowed_policies": ["run"],
+        f"auth/token/roles/{name}": {
+            "allowed_policies": [name],
             "orphan": True,
             "renewable": False,
             "token_no_default_policy": True,
             "token_type": "service",
             "token_explicit_max_ttl": layout.run_seconds,
         }
+        for name in (RUN_TOKEN, EFFECTS_RUN_TOKEN)
     }
     roles |= {f"auth/token/roles/call-{grant.name}": _call_role(layout, grant) for grant in layout.grants}
     return roles
@@ -169,13 +185,30 @@ def _database_role(layout: VaultLayout, grant: GrantLayout) -> str:
     return json.dumps(fields, indent=2)
 
 
-def _compare_database_role(path: str, there: dict[str, Any] | None) -> list[Deviation]:
+def _compare_database_role(path: str, grant: GrantLayout, there: dict[str, Any] | None) -> list[Deviation]:
     if there is None:
         return [Deviation(what=path, problem="missing", detail="No such database role.")]
-    if [line.strip() for line in there.get("revocation_statements") or ()] == list(REVOCATION):
+    wanted = {"creation_statements": creation_statements(grant), "revocation_statements": list(REVOCATION)}
+    why = {
+        "creation_statements": "which make a role that cannot become its group",
+        "revocation_statements": "which end a role whatever it owns, and can be repeated after a crash",
+    }
+    return [
+        Deviation(
+            what=path, problem="different", detail=f"Its {name} are not those of `overseen vault policy`, {why[name]}."
+        )
+        for name, statements in wanted.items()
+        if [line.strip() for line in there.get(name) or ()] != statements
+    ]
+
+
+def _compare_entity(path: str, there: dict[str, Any] | None) -> list[Deviation]:
+    if there is None:
+        return [Deviation(what=path, problem="missing", detail="The agent cannot be shut off in Vault.")]
+    policies = there.get("policies") or ()
+    if not policies:
         return []
-    detail = "Its revocation is not that of `overseen vault policy`, which may be repeated after a crash."
-    return [Deviation(what=path, problem="different", detail=detail)]
+    return [Deviation(what=path, problem="too_wide", detail=f"It has the policies {', '.join(policies)}.")]
 
 
 def _word(value: object) -> str:
@@ -193,30 +226,11 @@ async def _read(vault: VaultClient, path: str, token: Secret) -> dict[str, Any] 
         raise
 
 
-def _capabilities(policy: str) -> dict[str, frozenset[str]]:
-    """What a policy allows by path."""
-    allowed: dict[str, frozenset[str]] = {}
-    for path, body in _PATH.findall(policy):
-        listed = _CAPABILITIES.search(body)
-        words = re.findall(r'"([^"]+)"', listed[1]) if listed else []
-        allowed[path] = allowed.get(path, frozenset()) | frozenset(words)
-    return allowed
-
-
 def _compare_policy(name: str, wanted: str, there: str | None) -> list[Deviation]:
     what = f"policy {name}"
     if there is None:
         return [Deviation(what=what, problem="missing", detail="No such policy.")]
-    should, does = _capabilities(wanted), _capabilities(there)
-    found: list[Deviation] = []
-    for path in sorted(should.keys() | does.keys()):
-        more = does.get(path, frozenset()) - should.get(path, frozenset())
-        less = should.get(path, frozenset()) - does.get(path, frozenset())
-        if more:
-            found.append(Deviation(what=what, problem="too_wide", detail=f"{path}: {', '.join(sorted(more))}"))
-        if less:
-            found.append(Deviation(what=what, problem="too_narrow", detail=f"{path}: {', '.join(sorted(less))}"))
-    return found
+    return [Deviation(what=what, problem=problem, detail=detail) for problem, detail in compare_policies(wanted, there)]
 
 
 def _compare_role(path: str, wanted: dict[str, Any], there: dict[str, Any] | None) -> list[Deviation]:

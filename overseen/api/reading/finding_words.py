@@ -70,7 +70,8 @@ _WORDS = {
         title="A token outside of runs and calls",
         meaning="A token was made by one of Overseen's logins, or with one of their policies, in a way that Overseen "
         "does not use.",
-        next_step="Revoke its accessor, change the secret id of the login that made it, and run `overseen vault check`.",
+        next_step="Revoke its accessor, change the secret id of the login that made it, and run "
+        "`overseen vault check`.",
     ),
     "ENTITY_WRITE": FindingWords(
         title="An identity was changed",
