@@ -50,7 +50,7 @@ class SecurityDesk:
         """Stop a call, run, agent or tool, or ask to stop everything; returns the kill switch's id.
 
         The stop holds from the first moment on; `SecurityReader.stop` says whether all is proven gone. Raises NotFound
-        for a run or call that never was, InvalidInput without a reason.
+        for what there is not, with the nearest names, and InvalidInput without a reason.
         """
         viewer.require_stops()
         reason = _checked(reason, "Nothing was stopped.")

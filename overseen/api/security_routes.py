@@ -52,7 +52,9 @@ async def lease_export(
 
 
 class StopIn(BaseModel):
-    """What to stop and why. `target` is a call or run by its id, an agent or tool by its name; none for everything."""
+    """What to stop and why. `target` is a call or run by its id, an agent or tool by its name, exactly as under
+    /api/v1/stop-targets; none for everything.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -139,6 +141,14 @@ async def list_stops(viewer: ViewerHere, services: ServicesHere) -> dict[str, An
     return {"stops": [_shown(stop) for stop in await services.security.stops()]}
 
 
+@security_router.get("/stop-targets")
+async def list_stop_targets(viewer: ViewerHere, services: ServicesHere) -> dict[str, Any]:
+    """What a kill switch can name: {agents, tools, runs, calls}, the runs and calls that have not ended."""
+    viewer.require_leases()
+    shown: dict[str, Any] = plain(await services.security.targets.choices())
+    return shown
+
+
 @security_router.get("/stops/{stop_id}")
 async def show_stop(viewer: ViewerHere, services: ServicesHere, stop_id: str) -> dict[str, Any]:
     """One kill switch: whether all in its reach is proven gone."""
@@ -169,4 +179,4 @@ async def lift_stop(viewer: ViewerHere, services: ServicesHere, stop_id: str, sa
 
 def _shown(stop: StopView) -> dict[str, Any]:
     shown: dict[str, Any] = plain(stop)
-    return shown | {"proven_seconds": stop.proven_seconds}
+    return shown | {"proven_seconds": stop.proven_seconds, "met_nothing": stop.met_nothing}

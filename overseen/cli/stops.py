@@ -7,6 +7,7 @@ import typer
 
 from overseen.api.reading.lease_filter import LeaseFilter
 from overseen.api.reading.leases import LeaseReader
+from overseen.api.reading.stop_targets import StopTargets
 from overseen.cli.lease_desk import lease_desk
 from overseen.cli.operator import os_user
 from overseen.cli.terminal import AsJson, run, show_json, show_table
@@ -39,6 +40,7 @@ def kill(  # noqa: PLR0913, PLR0917 - one parameter an option
                 return await switch.confirm(confirm, by=who)
             if everything:
                 return await switch.ask_for_everything(reason=reason, by=who)
+            target = await StopTargets(desk.database).check(scope, target)
             return await switch.pull(scope, target, reason=reason, by=who)
 
     if not (yes or as_json or everything):
@@ -55,21 +57,31 @@ def kill(  # noqa: PLR0913, PLR0917 - one parameter an option
     if as_json:
         show_json(asdict(report))
     else:
-        proven = (
-            f"proven gone after {report.seconds:.2f} s"
-            if report.proven
-            else "NOT proven gone yet; the workers' sweeper goes on"
-        )
-        typer.echo(f"{report.leases} leases ended, {proven}. Lift it with: overseen leases lift {report.stop_id}")
+        typer.echo(f"{_told(report)} Lift it with: overseen leases lift {report.stop_id}")
     if not report.proven:
         raise typer.Exit(1)
 
 
+def _told(report: KillReport) -> str:
+    """What came of it. Nothing is called proven gone where there was nothing."""
+    what = "Everything" if report.scope == Scope.EVERYTHING else f"{report.scope} {report.target}"
+    was = f"Before: {report.before.leases} live leases, {report.before.calls} running calls."
+    if not report.proven:
+        return f"{what}: {was} {report.leases} leases ended, NOT proven gone yet; the workers' sweeper goes on."
+    if not (report.leases or report.before.leases or report.before.calls):
+        return f"{what}: nothing was live. New ones are refused from now on."
+    running = " The calls go on without a credential until they end." if report.before.calls else ""
+    return f"{what}: {was} {report.leases} leases ended, proven gone after {report.seconds:.2f} s.{running}"
+
+
 def _ask(reach: LeaseFilter, everything: bool) -> None:
-    """Say how much would be ended, and go on only when told to."""
+    """Say how much would be ended, and go on only when told to. Unknown names are refused first."""
+    scope, target = _aim(call=reach.call_id, run=reach.run_id, agent=reach.agent, tool=reach.tool)
 
     async def count() -> int:
         async with lease_desk() as desk:
+            if not everything:
+                await StopTargets(desk.database).check(scope, target)
             return (await LeaseReader(desk.database).list(reach))[1].total
 
     living = run(count(), as_json=False)

@@ -6,10 +6,18 @@ from collections.abc import Collection
 from overseen.secrets.anomalies import AnomalyName
 from overseen.secrets.audit_log import AuditEntry
 from overseen.stack.openbao import BOOT_ROLE
-from overseen.stack.vault_layout import EFFECTS_RUN_TOKEN, KILL_SWITCH, LAYOUT, PROVISIONER, RUN_TOKEN
+from overseen.stack.vault_layout import (
+    EFFECTS_RUN_TOKEN,
+    KILL_SWITCH,
+    LAYOUT,
+    PROVISIONER,
+    RUN_TOKEN,
+    run_token_policies,
+)
 
 _WRITES = frozenset({"create", "update", "patch", "delete"})
-_OURS = frozenset(LAYOUT.all_policies) - {PROVISIONER}
+_POLICIES = frozenset({*LAYOUT.all_policies, *run_token_policies(RUN_TOKEN), *run_token_policies(EFFECTS_RUN_TOKEN)})
+_OURS = _POLICIES - {PROVISIONER}
 _SET_UP_BY = frozenset({PROVISIONER, BOOT_ROLE})
 """Only the embedded server has them: `overseen up` brings it to its layout with them. A token that has one of them
 beside another policy is somebody else's."""
@@ -71,13 +79,13 @@ def _name(entry: AuditEntry, login_mounts: Collection[str] = ()) -> AnomalyName 
         stranger = _OURS.intersection(entry.made_policies) and login[1] not in login_mounts
         return AnomalyName.UNLISTED_TOKEN if stranger else None
     if _TOKEN.match(entry.path):
-        ours = by_us or bool(frozenset(LAYOUT.all_policies).intersection(entry.made_policies))
+        ours = by_us or bool(_POLICIES.intersection(entry.made_policies))
         listed = _LISTED_TOKEN.match(entry.path) and not entry.refused
         return AnomalyName.UNLISTED_TOKEN if ours and not listed else None
     if entry.operation not in _WRITES or set_up:
         return None
     if policy := _POLICY.match(entry.path):
-        return AnomalyName.POLICY_WRITE if by_us or policy[1] in LAYOUT.all_policies else None
+        return AnomalyName.POLICY_WRITE if by_us or policy[1] in _POLICIES else None
     if _IDENTITY.match(entry.path):
         return None if _OTHERS_ENTITY.match(entry.path) and not by_us else AnomalyName.ENTITY_WRITE
     if _ROLE.match(entry.path) or (by_us and _ANY_ROLE.match(entry.path)):

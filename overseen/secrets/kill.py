@@ -23,7 +23,7 @@ from overseen.secrets.grants import irrevocable
 from overseen.secrets.lease import LIVING, LeaseState
 from overseen.secrets.ledger import Ledger
 from overseen.secrets.run_tokens import CLOSED, ISSUED, REVOKING, end_run_token
-from overseen.secrets.stops import Scope, in_reach
+from overseen.secrets.stops import Live, Scope, count_live, in_reach
 from overseen.secrets.vault_client import VaultClient
 from overseen.secrets.vault_search import VaultSearch
 from overseen.settings import ResourceSettings, VaultSettings
@@ -47,7 +47,8 @@ _EVERYTHING_TARGET = "*"
 class KillReport:
     """What a pulled switch did. `proven` is whether every lease in its reach is proven gone, after `seconds`.
 
-    `irrevocable` counts what nothing can end before it expires (signed tokens and certificates).
+    `irrevocable` counts what nothing can end before it expires (signed tokens and certificates). `before` is what was
+    live when it was pulled: where that is nothing, nothing was ended, and only what is new is refused.
     """
 
     stop_id: str
@@ -57,6 +58,7 @@ class KillReport:
     irrevocable: int
     proven: bool
     seconds: float
+    before: Live
 
 
 class KillSwitch:
@@ -178,6 +180,7 @@ class KillSwitch:
 
     async def _end_all(self, stop_id: str, scope: Scope, target: str) -> KillReport:
         started = time.monotonic()
+        before = await self._count_before(stop_id, scope, target)
         ended: list[LeaseRecord] = []
         shut = proven = False
         while True:
@@ -204,9 +207,21 @@ class KillSwitch:
             irrevocable=sum(irrevocable(row.kind) for row in ended),
             proven=proven,
             seconds=round(time.monotonic() - started, 3),
+            before=before,
         )
         await self._tell(report)
         return report
+
+    async def _count_before(self, stop_id: str, scope: Scope, target: str) -> Live:
+        """What is live now, kept with the switch."""
+        async with self._database.transaction() as session:
+            before = await count_live(session, scope, target)
+            await session.execute(
+                update(StopRecord)
+                .where(StopRecord.stop_id == stop_id)
+                .values(leases_before=before.leases, calls_before=before.calls)
+            )
+        return before
 
     async def _shut_door(self, scope: Scope, target: str) -> None:
         """What Vault itself can refuse from now on, before anything is ended one by one."""

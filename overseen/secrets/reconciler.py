@@ -19,7 +19,7 @@ from overseen.secrets.lease import LIVING, LeaseState
 from overseen.secrets.sightings import Memory, MemoryOfOneLook, among
 from overseen.secrets.stops import Scope
 from overseen.secrets.vault_client import VaultClient
-from overseen.stack.vault_layout import LAYOUT
+from overseen.stack.vault_layout import EFFECTS_RUN_TOKEN, LAYOUT
 from overseen.store.database import Database
 from overseen.store.tables import Authorization, LeaseRecord, RunTokenRecord, StopRecord, now
 
@@ -28,8 +28,8 @@ _log = logging.getLogger(__name__)
 _TOKEN_PATHS = ("auth/token/create/call-", "auth/token/create/run")
 _SECRET_PATHS = ("kv/data/", "database/creds/", "identity/oidc/token/", "pki/issue/")
 _ACTING = tuple(grant.name for grant in LAYOUT.grants if grant.acts)
-_ACTING_POLICIES = frozenset(f"grant-{name}" for name in _ACTING)
 _ACTING_TOKEN_PATHS = frozenset(f"auth/token/create/call-{name}" for name in _ACTING)
+_READING_TOKEN_PATHS = frozenset(f"auth/token/create/call-{grant.name}" for grant in LAYOUT.grants if not grant.acts)
 _ACTING_READS = tuple(f"/creds/{name}" for name in _ACTING)
 _SLACK = timedelta(seconds=2)
 _OVERDUE = timedelta(seconds=30)
@@ -215,7 +215,7 @@ class Reconciler:
                 )
             )
             lease_rows, token_rows = leases.all(), tokens.all()
-            call_ids = {row.call_id for row in lease_rows if not _ACTING_POLICIES.isdisjoint(row.policies)}
+            call_ids = {row.call_id for row in lease_rows}
             used = await session.scalars(
                 select(Authorization.used_call_id).where(among(Authorization.used_call_id, call_ids))
             )
@@ -349,7 +349,7 @@ def _judge(entry: AuditEntry, known: _Known) -> Iterable[Anomaly]:
         row = known.row_of(entry.made_accessor, entry.made_metadata, entry.at)
         if row is None:
             yield of_entry(AnomalyName.VAULT_ONLY_TOKEN, entry, accessor=entry.made_accessor)
-        if entry.path in _ACTING_TOKEN_PATHS and not _has_leave(row, known):
+        if _acts(entry) and not _has_leave(row, known):
             yield of_entry(AnomalyName.UNAUTHORIZED_EFFECT, entry, accessor=entry.made_accessor, row=row)
     elif entry.refused:
         yield from _judge_refusal(entry, known)
@@ -366,6 +366,12 @@ def _judge_refusal(entry: AuditEntry, known: _Known) -> Iterable[Anomaly]:
     late = ended_at is not None and entry.at > ended_at - _SLACK and entry.accessor is None
     name = AnomalyName.USE_AFTER_REVOKE if late else AnomalyName.DENIED
     yield of_entry(name, entry, accessor=accessor, row=row)
+
+
+def _acts(entry: AuditEntry) -> bool:
+    """Whether the token that was made is for a grant that acts; of a site's own grants, by whose child it is."""
+    below_effects = EFFECTS_RUN_TOKEN in entry.policies and entry.path not in _READING_TOKEN_PATHS
+    return below_effects or entry.path in _ACTING_TOKEN_PATHS
 
 
 def _has_leave(row: LeaseRecord | RunTokenRecord | None, known: _Known) -> bool:

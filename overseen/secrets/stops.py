@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, and_, or_, select, true
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from overseen.domain.calls import ToolCall
 from overseen.secrets.errors import Stopped
+from overseen.secrets.lease import LIVING
 from overseen.store.database import Database
-from overseen.store.tables import LeaseRecord, StopRecord
+from overseen.store.tables import CallRecord, LeaseRecord, StopRecord
 
 EVERYTHING = "everything"
 
@@ -34,6 +35,35 @@ def in_reach(scope: Scope, target: str) -> ColumnElement[bool]:
         Scope.TOOL: LeaseRecord.tool,
     }
     return true() if scope is Scope.EVERYTHING else columns[scope] == target
+
+
+def calls_in_reach(scope: Scope, target: str) -> ColumnElement[bool]:
+    """The same for a tool call."""
+    columns = {
+        Scope.CALL: CallRecord.call_id,
+        Scope.RUN: CallRecord.run_id,
+        Scope.AGENT: CallRecord.agent,
+        Scope.TOOL: CallRecord.tool,
+    }
+    return true() if scope is Scope.EVERYTHING else columns[scope] == target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Live:
+    """What is live in the reach of a switch at one moment: leases that may be alive, and calls that run."""
+
+    leases: int
+    calls: int
+
+
+async def count_live(session: AsyncSession, scope: Scope, target: str) -> Live:
+    """What is live now."""
+    leases = select(func.count()).select_from(LeaseRecord)
+    calls = select(func.count()).select_from(CallRecord)
+    return Live(
+        leases=await session.scalar(leases.where(LeaseRecord.state.in_(LIVING), in_reach(scope, target))) or 0,
+        calls=await session.scalar(calls.where(CallRecord.state == "started", calls_in_reach(scope, target))) or 0,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from overseen.stack.vault_layout import (
     GrantLayout,
     VaultLayout,
     creation_statements,
+    run_token_policies,
 )
 
 _NOT_FOUND = 404
@@ -135,7 +136,7 @@ def _policies(layout: VaultLayout) -> dict[str, str]:
 def _roles(layout: VaultLayout) -> dict[str, dict[str, Any]]:
     roles: dict[str, dict[str, Any]] = {
         f"auth/token/roles/{name}": {
-            "allowed_policies": [name],
+            "allowed_policies": run_token_policies(name),
             "orphan": True,
             "renewable": False,
             "token_no_default_policy": True,

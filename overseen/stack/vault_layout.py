@@ -19,6 +19,9 @@ CONNECTION = "insurer"
 RUN_TOKEN, EFFECTS_RUN_TOKEN = "run", "run-effects"
 """Token roles and policies of a run's tokens: for calls that read, and for calls with an authorization."""
 
+SITE = "-site"
+"""A run's token also has the policy `run-site` (or `run-effects-site`), which the site writes for tools of its own."""
+
 _MINT = '["create", "update"]'
 _LIST = '["list", "sudo"]'
 
@@ -115,6 +118,11 @@ class VaultLayout:
 def rule(path: str, capabilities: str, more: str = "") -> str:
     """One paragraph of a policy."""
     return f'path "{path}" {{ capabilities = {capabilities} {more}}}\n'
+
+
+def run_token_policies(name: str) -> list[str]:
+    """Policies of the tokens that the token role `run` or `run-effects` makes."""
+    return [name, f"{name}{SITE}"]
 
 
 def mint_rule(role: str, more: str = "") -> str:

@@ -29,6 +29,7 @@ from overseen.stack.vault_layout import (
     GrantLayout,
     VaultLayout,
     creation_statements,
+    run_token_policies,
 )
 
 _TIMEOUT_SECONDS = 10
@@ -245,7 +246,7 @@ class _Applying:
         for name in (RUN_TOKEN, EFFECTS_RUN_TOKEN):
             self._write(
                 f"auth/token/roles/{name}",
-                allowed_policies=name,
+                allowed_policies=",".join(run_token_policies(name)),
                 orphan=True,
                 token_explicit_max_ttl=self._layout.run_seconds,
                 **common,

@@ -215,7 +215,7 @@ class Authorization(Base):
     run_id: Mapped[str] = mapped_column(String(40), index=True)
     call_digest: Mapped[str] = mapped_column(String(64))
     granted_by: Mapped[str] = mapped_column(String(60))
-    used_call_id: Mapped[str | None] = mapped_column(String(40))
+    used_call_id: Mapped[str | None] = mapped_column(String(40), index=True)
     used_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
 
@@ -370,7 +370,8 @@ class StopRecord(Base):
     """A kill switch that was pulled, or asked for. What it names may not run from `pulled_at` until `lifted_at`.
 
     `scope`: call, run, agent, tool or everything; `target` its id or name (`*` for everything). `everything` needs a
-    second account: `asked_by` and `pulled_by` differ.
+    second account: `asked_by` and `pulled_by` differ. `leases_before` and `calls_before`: what was live in its reach
+    when it was pulled; None before that, and for those pulled before this was counted.
     """
 
     __tablename__ = "stops"
@@ -384,6 +385,8 @@ class StopRecord(Base):
     pulled_at: Mapped[datetime | None]
     proven_at: Mapped[datetime | None]
     leases: Mapped[int] = mapped_column(Integer, default=0)
+    leases_before: Mapped[int | None] = mapped_column(Integer)
+    calls_before: Mapped[int | None] = mapped_column(Integer)
     lifted_by: Mapped[str | None] = mapped_column(String(120))
     lifted_at: Mapped[datetime | None]
     __table_args__ = (Index("ix_stops_target", "scope", "target"),)

@@ -61,6 +61,7 @@ async def show_list(request: Request, viewer: ViewerHere, services: ServicesHere
         more_open=not _MORE.isdisjoint(kept),
         problem=problem,
         choices=await services.leases.choices(),
+        targets=await services.security.targets.choices() if viewer.may_stop else None,
         **await _standing(services),
     )
 

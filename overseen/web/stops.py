@@ -1,6 +1,6 @@
 """Kill switches: what one would end, pulling it, whether all is proven gone, confirming and lifting it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
@@ -25,6 +25,11 @@ def _scope(text: str) -> Scope:
         ) from error
 
 
+def _chosen(scope: str, target: str, sent: Mapping[str, object]) -> str:
+    """The target of the scope: the list has one choice for each, `target_<scope>`, a button names just one."""
+    return target or str(sent.get(f"target_{scope}", ""))
+
+
 @router.get("/reach")
 async def show_reach(
     *, request: Request, viewer: ViewerHere, services: ServicesHere, scope: str = "", target: str = ""
@@ -33,7 +38,7 @@ async def show_reach(
     viewer.require_stops()
     reach, problem = None, None
     try:
-        reach = await services.security.reach(_scope(scope), target)
+        reach = await services.security.reach(_scope(scope), _chosen(scope, target, request.query_params))
     except (InvalidInput, NotFound) as error:
         problem = error
     return page(request, "leases/reach.html", block="reach", reach=reach, problem=problem)
@@ -52,6 +57,7 @@ async def pull(
     """Pull a kill switch, or ask to stop everything; then show what came of it."""
     viewer.require_stops()
     request.app.state.stop_limit.count(viewer.account_id)
+    target = _chosen(scope, target, await request.form())
     stop_id = await services.security_desk.pull(viewer, _scope(scope), target, reason=reason)
     return _go(request, f"/leases/stops/{stop_id}")
 

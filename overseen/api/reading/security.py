@@ -13,15 +13,14 @@ from overseen.api.reading.finding_words import FindingWords, words_of
 from overseen.api.reading.lease_filter import LIVE_STATES
 from overseen.api.reading.lease_views import LeaseCounters, LeaseView, lease_view, people
 from overseen.api.reading.leases import LeaseReader
-from overseen.errors import InvalidInput, NotFound
+from overseen.api.reading.stop_targets import StopTargets
+from overseen.errors import NotFound
 from overseen.journal import SYSTEM
-from overseen.secrets.stops import Scope, in_reach
+from overseen.secrets.stops import Scope, count_live, in_reach
 from overseen.store import BlobStore, Database
 from overseen.store.tables import (
-    CallRecord,
     JournalRow,
     LeaseRecord,
-    Run,
     RunTokenRecord,
     ServiceReport,
     StopRecord,
@@ -48,7 +47,8 @@ class ServiceState:
 class StopView:
     """A kill switch. `state` is asked, withdrawn, pulled (not proven yet), proven or lifted.
 
-    `living` counts what is live in its reach now; `reason` is None where it was erased.
+    `living` leases and `running` calls are live in its reach now, `leases_before` and `calls_before` were when it was
+    pulled (None where that was not counted). `reason` is None where it was erased.
     """
 
     stop_id: str
@@ -64,8 +64,16 @@ class StopView:
     proven_at: datetime | None
     leases: int
     living: int
+    running: int
+    leases_before: int | None
+    calls_before: int | None
     lifted_by: str | None
     lifted_at: datetime | None
+
+    @property
+    def met_nothing(self) -> bool:
+        """Whether nothing was live in its reach when it was pulled, so that nothing was ended."""
+        return self.pulled_at is not None and self.leases == 0 and not self.leases_before and not self.calls_before
 
     @property
     def proven_seconds(self) -> float | None:
@@ -106,11 +114,14 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True)
 class Reach:
-    """What a kill switch would end now. `leases` are the newest of the `living` ones."""
+    """What a kill switch would end now. `leases` are the newest of the `living` ones; `running` calls go on without
+    a credential.
+    """
 
     scope: Scope
     target: str
     living: int
+    running: int
     runs: int
     leases: tuple[LeaseView, ...]
 
@@ -122,6 +133,7 @@ class SecurityReader:
         self._database = database
         self._blobs = blobs
         self._leases = leases
+        self.targets = StopTargets(database)
 
     async def standing(self) -> Standing:
         """The numbers of this moment."""
@@ -179,14 +191,11 @@ class SecurityReader:
             return await self._stops(session, rows.all())
 
     async def reach(self, scope: Scope, target: str) -> Reach:
-        """What a switch would end now. Raises NotFound for a run or call that never was, InvalidInput for no name."""
-        target = "*" if scope is Scope.EVERYTHING else target.strip()
-        if not target or len(target) > 80:
-            raise InvalidInput("Name what to stop.", not_done="Nothing was stopped.")
+        """What a switch would end now. Raises NotFound for what there is not, InvalidInput for no name."""
+        target = await self.targets.check(scope, target)
         where = (LeaseRecord.state.in_(LIVE_STATES), in_reach(scope, target))
         async with self._database.read() as session:
-            if scope in (Scope.RUN, Scope.CALL) and not await _exists(session, scope, target):
-                raise NotFound(f"There is no {scope} {target}.", not_done="Nothing was stopped.")
+            running = (await count_live(session, scope, target)).calls
             counted = (
                 await session.execute(
                     select(func.count().label("living"), func.count(LeaseRecord.run_id.distinct()).label("runs"))
@@ -198,7 +207,9 @@ class SecurityReader:
             rows = (await session.scalars(query)).all()
             names = await account_names(session, people(rows))
         leases = tuple(lease_view(row, names) for row in rows)
-        return Reach(scope=scope, target=target, living=counted.living, runs=counted.runs, leases=leases)
+        return Reach(
+            scope=scope, target=target, living=counted.living, running=running, runs=counted.runs, leases=leases
+        )
 
     async def findings(self, *, only_open: bool = False, limit: int = _MOST_FINDINGS) -> tuple[FindingView, ...]:
         """Findings of the reconciler: those nobody explained first, then the newest."""
@@ -250,9 +261,10 @@ class SecurityReader:
         return tuple([await self._stop(session, row, names) for row in rows])
 
     async def _stop(self, session: AsyncSession, row: StopRecord, names: dict[str, str]) -> StopView:
-        living, leases, proven_at = 0, row.leases, row.proven_at
+        living, running, leases, proven_at = 0, 0, row.leases, row.proven_at
         if row.pulled_at is not None and row.lifted_at is None:
             living, later_at, later = await _what_became(session, row, row.pulled_at)
+            running = (await count_live(session, Scope(row.scope), row.target)).calls
             if proven_at is None and later_at is not None:
                 # The switch gave up waiting; the sweeper has proven since that all are gone.
                 proven_at, leases = later_at, max(leases, later)
@@ -270,6 +282,9 @@ class SecurityReader:
             proven_at=proven_at,
             leases=leases,
             living=living,
+            running=running,
+            leases_before=row.leases_before,
+            calls_before=row.calls_before,
             lifted_by=actor_label(row.lifted_by, names),
             lifted_at=row.lifted_at,
         )
@@ -313,14 +328,6 @@ def _explained() -> ColumnElement[bool]:
 
 _FINDINGS = (JournalRow.stream == SYSTEM, JournalRow.kind == "ReconcilerFinding")
 _EXPLAINED = _explained()
-
-
-async def _exists(session: AsyncSession, scope: Scope, target: str) -> bool:
-    if scope is Scope.RUN and await session.get(Run, target) is not None:
-        return True
-    if scope is Scope.CALL and await session.get(CallRecord, target) is not None:
-        return True
-    return await session.scalar(select(LeaseRecord.lease_id).where(in_reach(scope, target)).limit(1)) is not None
 
 
 def _state(row: StopRecord, proven_at: datetime | None) -> str:

@@ -203,6 +203,7 @@ async def test_a_lease_that_vault_makes_shorter_than_asked_is_refused_and_ended(
     assert await leased_roles(insurer) == []
 
 
+@pytest.mark.anomalies  # asking for what a run may not mint is a probe
 async def test_a_grant_that_vault_does_not_know_is_refused(broker: LeaseBroker, database: Database) -> None:
     unknown = Grant(name="payroll", kind="database", resource="insurer")
     with pytest.raises(VaultRefused):

@@ -20,7 +20,7 @@ from overseen.errors import Unavailable
 from overseen.journal import Journal
 from overseen.secrets.breaker import CircuitBreaker
 from overseen.secrets.broker import LeaseBroker
-from overseen.secrets.connect import broker_vault, killswitch_vault
+from overseen.secrets.connect import broker_vault, effects_vault, killswitch_vault
 from overseen.secrets.credentials import VaultCredentials
 from overseen.secrets.errors import VaultAuditBlocked, VaultSealed, VaultSlow, VaultUnavailable
 from overseen.secrets.secret import Secret
@@ -31,7 +31,7 @@ from overseen.settings import ResourceSettings, VaultSettings
 from overseen.stack.openbao import EmbeddedOpenBao
 from overseen.stack.postgres import EmbeddedPostgres
 from overseen.stack.postgres_layout import GROUP_ROLES, INSURER_DATABASE, set_password
-from overseen.stack.vault_layout import BROKER, KILL_SWITCH, LAYOUT, PROVISIONER
+from overseen.stack.vault_layout import BROKER, EFFECTS, KILL_SWITCH, LAYOUT, PROVISIONER
 from overseen.stack.vault_provisioning import DatabaseTarget, provision, read_logins
 from overseen.store import Database
 from tests.contract.secrets.conftest import READ, Liveness, make_call
@@ -101,6 +101,8 @@ async def fragile(
                 "addr": server.address,
                 "role_id": logins[BROKER].role_id,
                 "secret_id": logins[BROKER].secret_id,
+                "effects_role_id": logins[EFFECTS].role_id,
+                "effects_secret_id": logins[EFFECTS].secret_id,
                 "killswitch_role_id": logins[KILL_SWITCH].role_id,
                 "killswitch_secret_id": logins[KILL_SWITCH].secret_id,
                 "timeout_seconds": 1.0,
@@ -135,6 +137,13 @@ async def _make_manager(postgres: EmbeddedPostgres, password: str) -> None:
 @pytest_asyncio.fixture
 async def vault(fragile: Fragile) -> AsyncIterator[VaultClient]:
     client = broker_vault(fragile.settings)
+    yield client
+    await client.close()
+
+
+@pytest_asyncio.fixture
+async def effects(fragile: Fragile) -> AsyncIterator[VaultClient]:
+    client = effects_vault(fragile.settings)
     yield client
     await client.close()
 
@@ -333,9 +342,9 @@ async def test_a_ledger_that_is_down_gives_no_lease(
     await let_connect(postgres_server, name, allowed=True)
 
 
-async def test_a_revoked_login_is_made_anew(vault: VaultClient) -> None:
+async def test_a_revoked_login_is_made_anew(vault: VaultClient, killswitch: VaultClient) -> None:
     first = (await vault.read("auth/token/lookup-self"))["data"]["accessor"]
-    await vault.write("auth/token/revoke-accessor", {"accessor": first})
+    await killswitch.write("auth/token/revoke-accessor", {"accessor": first})
     assert (await vault.read("auth/token/lookup-self"))["data"]["accessor"] != first
 
 

@@ -5,6 +5,7 @@ import pytest
 from overseen.journal import SYSTEM
 from overseen.secrets.ledger import Ledger
 from overseen.secrets.stops import Scope, Stops
+from overseen.store.tables import CallRecord, StopRecord, now
 from tests.contract.web.conftest import Door
 from tests.web_scenario import House
 
@@ -93,6 +94,112 @@ async def test_a_switch_that_makes_no_sense_is_refused(
 ) -> None:
     assert (await (await door.browser("aude")).post("/leases/stops", data=sent)).status_code == status
     assert await in_force(services) == []
+
+
+@pytest.mark.parametrize(
+    ("scope", "worded", "name"),
+    [
+        ("agent", "policy lookup", "policy_lookup"),
+        ("agent", "Policy_Lookup", "policy_lookup"),
+        ("agent", "policy-lookup", "policy_lookup"),
+        ("tool", "pay settlement", "pay_settlement"),
+        ("tool", "look_up_polcy", "look_up_policy"),
+    ],
+)
+async def test_a_name_that_there_is_not_stops_nothing_and_the_nearest_is_said(
+    door: Door, services, house: House, scope: str, worded: str, name: str
+) -> None:
+    aude, program = await door.browser("aude"), await door.program("aude")
+    page = await aude.post("/leases/stops", data=form(scope, worded))
+    answer = await program.post("/api/v1/stops", json=form(scope, worded))
+    reach = await aude.get(f"/leases/reach?scope={scope}&target={worded}", headers={"hx-request": "true"})
+    assert (page.status_code, answer.status_code) == (404, 404)
+    for text in (page.text, answer.text, reach.text):
+        assert f"Did you mean {name}" in text
+    assert await in_force(services) == []
+    assert (await aude.post("/leases/stops", data=form(scope, name))).status_code == 303
+    assert await in_force(services) == [(scope, name)]
+
+
+async def test_an_agent_nobody_ever_heard_of_is_refused_with_those_there_are(
+    door: Door, services, house: House
+) -> None:
+    aude = await door.program("aude")
+    answer = await aude.post("/api/v1/stops", json=form("agent", "zzz"))
+    assert (answer.status_code, "extractor" in answer.json()["error"]["next_step"]) == (404, True)
+    assert await in_force(services) == []
+
+
+async def test_what_can_be_stopped_is_chosen_from_lists_with_the_names_as_they_are(
+    door: Door, services, house: House
+) -> None:
+    aude = await door.browser("aude")
+    page = (await aude.get("/leases")).text
+    for name in ("policy_lookup", "vision_checker", "extractor", "pay_settlement", "write_to_claimant"):
+        assert f"<option>{name}</option>" in page
+    assert house.working_run in page
+    assert f'<option value="{house.settled_run}">' not in page
+    targets = (await aude.get("/api/v1/stop-targets")).json()
+    assert "policy_lookup" in targets["agents"]
+    assert house.working_run in [run["run_id"] for run in targets["runs"]]
+    sent = {**form("agent"), "target_agent": "extractor", "target_tool": "pay_settlement", "target_run": ""}
+    assert (await aude.post("/leases/stops", data=sent)).status_code == 303
+    assert await in_force(services) == [("agent", "extractor")]
+    assert (await (await door.browser("rosa")).get("/api/v1/stop-targets")).status_code == 403
+
+
+async def test_pages_show_names_as_a_switch_takes_them(door: Door, services, house: House) -> None:
+    aude = await door.browser("aude")
+    stop = (await aude.post("/leases/stops", data=form("agent", "policy_lookup"))).headers["location"]
+    for path in (stop, "/leases/stops", "/leases", f"/leases/{house.payment_lease}"):
+        page = (await aude.get(path)).text
+        assert "policy lookup" not in page.lower()
+        assert "pay settlement" not in page.lower()
+    assert '<span class="mono">policy_lookup</span>' in (await aude.get(stop)).text
+
+
+async def test_a_switch_that_met_nothing_does_not_say_proven_gone(door: Door, services, house: House) -> None:
+    aude = await door.browser("aude")
+    stop = (await aude.post("/leases/stops", data=form("tool", "register_claim"))).headers["location"]
+    async with services.database.transaction() as session:  # as where the kill switch's login could ask Vault
+        row = await session.get_one(StopRecord, stop.rsplit("/", 1)[1])
+        row.proven_at = now()
+    page, listed = (await aude.get(stop)).text, (await aude.get("/leases/stops")).text
+    assert "Nothing was live; new ones are refused from now on." in page
+    assert "proven gone" not in page.lower()
+    assert "stopped, proven gone" not in listed
+    for text in (page, listed):
+        assert "stopped, nothing was live" in text
+    shown = (await aude.get(f"/api/v1{stop.removeprefix('/leases')}")).json()
+    assert (shown["met_nothing"], shown["leases_before"], shown["calls_before"]) == (True, 0, 0)
+
+
+async def test_what_was_live_before_and_what_is_after_is_shown(door: Door, services, house: House) -> None:
+    aude = await door.browser("aude")
+    before = await services.security.reach(Scope.RUN, house.working_run)
+    async with services.database.transaction() as session:
+        session.add(
+            CallRecord(
+                call_id="call_running",
+                run_id=house.working_run,
+                step_id="step-1",
+                agent="extractor",
+                tool="read_document",
+                effect="read",
+                digest="d" * 64,
+                arguments_blob="a" * 64,
+                state="started",
+            )
+        )
+    stop = (await aude.post("/leases/stops", data=form(target=house.working_run))).headers["location"]
+    ledger = Ledger(services.database, services.journal, actor="service:sweeper")
+    await ledger.closed([lease.lease_id for lease in before.leases], reason="swept_revoking")
+    page = (await aude.get(stop)).text
+    assert before.living >= 1
+    assert "Live when it was pulled" in page
+    assert f"{before.living} lease{'s' if before.living > 1 else ''}, {before.running + 1} running call" in page
+    assert "0 leases, " in page
+    assert "without a credential" in page
 
 
 async def test_the_dialog_says_how_much_would_be_ended(door: Door, house: House) -> None:
