@@ -73,7 +73,10 @@ def status(home: Home = None, as_json: AsJson = False) -> None:
 def doctor(
     home: Home = None,
     attack: Annotated[
-        bool, typer.Option("--attack", help="Attack the sandbox on this machine and say what held.")
+        bool,
+        typer.Option(
+            "--attack", help="Attack the sandbox here, and a database lease where the stack runs; say what held."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -105,8 +108,14 @@ def _attack(home: Path, as_json: bool) -> None:
     """Run the attack table; exit code 1 when an attack was not held: such a sandbox must not be used."""
     # Deferred: the sandbox brings imports that starting and stopping do not need.
     from overseen.engine.attack_table import attack_machine
+    from overseen.engine.lease_attacks import attack_leases
+    from overseen.tools.sandbox.attacks import AttackResult
 
-    results = asyncio.run(attack_machine(load_settings(home)))
+    async def attack() -> list[AttackResult]:
+        settings = load_settings(home)
+        return [*await attack_machine(settings), *await attack_leases(settings)]
+
+    results = asyncio.run(attack())
     if as_json:
         rows = [{"name": row.name, "held": row.held, "detail": row.detail} for row in results]
         print(json.dumps({"attacks": rows}, indent=2))

@@ -100,6 +100,25 @@ async def test_a_run_is_killed_and_lifted(broker: LeaseBroker) -> None:
     assert (await answer("stops"))["stops"] == []
 
 
+async def test_a_name_that_there_is_not_is_refused_with_the_nearest(database: Database) -> None:
+    refused = await overseen("kill", "--agent", "policy lookup", "--reason", "it was fooled", "--json")
+    told = json.loads(refused.stdout)["error"]
+    assert (refused.exit_code, told["code"], told["next_step"]) == (1, "not_found", "Did you mean policy_lookup?")
+    for option, name in (("--tool", "pay settlement"), ("--run", "run_nowhere"), ("--call", "call_nowhere")):
+        assert (await overseen("kill", option, name, "--reason", "x", "--yes")).exit_code == 1
+    assert (await answer("stops"))["stops"] == []
+
+
+async def test_a_switch_that_met_nothing_says_so_and_one_that_did_says_what(broker: LeaseBroker) -> None:
+    idle = await overseen("kill", "--tool", "register_claim", "--reason", "a drill", "--yes")
+    assert "tool register_claim: nothing was live. New ones are refused from now on." in idle.stdout
+    assert "proven gone" not in idle.stdout
+    call = make_call()
+    async with broker.lease(call, [READ], wall_seconds=30):
+        busy = await overseen("kill", "--run", call.run_id, "--reason", "it misbehaves", "--yes")
+    assert "Before: 1 live leases, 0 running calls. 1 leases ended, proven gone after" in busy.stdout
+
+
 async def test_everything_is_only_asked_for(broker: LeaseBroker) -> None:
     asked = await answer("kill", "--everything", "--reason", "fire", "--by", "ann")
     refused = await overseen("kill", "--confirm", asked["stop_id"], "--by", "ann", "--json")

@@ -1,13 +1,14 @@
 """Whatever a leased database role does in its time, it is gone when its lease ends, and leaves nothing of its own."""
 
-import asyncio
-from typing import LiteralString
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from overseen.engine.lease_attacks import ATTEMPTS, GONE_WITH_THE_ROLE, attack_leases, attempt
 from overseen.secrets.broker import LeaseBroker
 from overseen.secrets.secret import DatabaseCredential
+from overseen.settings import Settings, load_settings
 from overseen.stack.postgres import EmbeddedPostgres
 from overseen.stack.postgres_layout import INSURER_DATABASE, LEASE_MANAGER, NO_LARGE_OBJECTS, NO_SCHEMA_CHANGES
 from overseen.stack.vault_layout import LAYOUT
@@ -16,80 +17,16 @@ from tests.contract.secrets.conftest import PAY, READ, Grant, authorized_call
 from tests.contract.secrets.test_broker import leased_roles, rows
 from tests.stack_fixtures import Insurer
 
-ATTEMPTS: dict[str, LiteralString] = {
-    "a large object": "SELECT lo_create(0)",
-    "a large object from bytes": "SELECT lo_from_bytea(0, 'x')",
-    "default privileges": "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC",
-    "default privileges in a schema": "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC",
-    "default privileges of its group": "ALTER DEFAULT PRIVILEGES FOR ROLE {group} GRANT ALL ON TABLES TO PUBLIC",
-    "becoming its group": "SET ROLE {group}",
-    "a temporary table": "CREATE TEMP TABLE mine (x int)",
-    "a table": "CREATE TABLE mine (x int)",
-    "a table in public": "CREATE TABLE public.mine (x int)",
-    "a schema": "CREATE SCHEMA mine",
-    "a function": "CREATE FUNCTION public.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-    "a type": "CREATE TYPE public.mine AS (x int)",
-    "a publication": "CREATE PUBLICATION mine",
-    "statistics": "CREATE STATISTICS public.mine ON policy_number, holder FROM policies",
-    "a role": "CREATE ROLE mine",
-    "its own password": "ALTER ROLE CURRENT_USER PASSWORD 'mine'",
-    "its own end": "ALTER ROLE CURRENT_USER VALID UNTIL 'infinity'",
-    "its own limits": "ALTER ROLE CURRENT_USER SET statement_timeout = 0",
-    "its own name": 'ALTER ROLE CURRENT_USER RENAME TO "mine"',
-    "handing on its group": "GRANT {group} TO PUBLIC",
-    "handing on its group to another role": "GRANT {group} TO insurer_read",
-    "handing on its rights": "GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC",
-    "a comment on itself": "COMMENT ON ROLE {group} IS 'mine'",
-    "an advisory lock": "SELECT pg_advisory_lock(1)",
-    "listening": "LISTEN mine",
-    "telling": "NOTIFY mine, 'x'",
-    "a cursor that is kept": "DECLARE mine CURSOR WITH HOLD FOR SELECT 1",
-    "a prepared transaction": "PREPARE TRANSACTION 'mine'",
-    "a prepared statement": "PREPARE mine AS SELECT 1",
-    "a replication slot": "SELECT pg_create_physical_replication_slot('mine')",
-    "a snapshot": "SELECT pg_export_snapshot()",
-    "dropping what it owns": "DROP OWNED BY CURRENT_USER",
-    "taking its group's grants away": "DROP OWNED BY {group}",
-    "giving what it owns away": "REASSIGN OWNED BY {group} TO CURRENT_USER",
-    "a table from a query": "SELECT 1 AS x INTO mine",
-    "another database": "CREATE DATABASE mine",
-    "a program": "COPY (SELECT 1) TO PROGRAM 'cat'",
-}
-DONE_BUT_GONE_WITH_THE_ROLE = {
-    "its own password",
-    "its own limits",
-    "an advisory lock",
-    "listening",
-    "telling",
-    "a cursor that is kept",
-    "a prepared statement",
-    "a snapshot",
-    "giving what it owns away",  # a group owns nothing
-}
 
-
-def connect(credential: DatabaseCredential, password: str = "") -> psycopg.Connection:
+def connect(credential: DatabaseCredential) -> psycopg.Connection:
     return psycopg.connect(
         host=credential.host,
         port=credential.port,
         dbname=credential.database,
         user=credential.username,
-        password=password or credential.password.reveal(),
+        password=credential.password.reveal(),
         autocommit=True,
     )
-
-
-def attempt(connection: psycopg.Connection, name: str, grant: Grant) -> bool:
-    """Whether it was done."""
-    connection.execute("SET default_transaction_read_only = off")
-    if name == "a prepared transaction":
-        connection.execute("BEGIN")
-    try:
-        connection.execute(ATTEMPTS[name].replace("{group}", grant.name).encode())
-    except psycopg.Error:
-        connection.rollback()
-        return False
-    return True
 
 
 @pytest.mark.parametrize("grant", [READ, PAY], ids=lambda grant: grant.name)
@@ -102,19 +39,13 @@ async def test_its_lease_ends_whatever_it_did(
         credential = lease.credential(grant.name)
         assert isinstance(credential, DatabaseCredential)
         for name in ATTEMPTS:
-            with connect(credential) as connection:
-                if await asyncio.to_thread(attempt, connection, name, grant):
-                    done.add(name)
-            if name == "its own password":
-                with connect(credential, "mine") as connection:
-                    connection.execute("SET default_transaction_read_only = off")
-                    connection.execute("SELECT 1")
-                    connection.execute(f"ALTER ROLE CURRENT_USER PASSWORD '{credential.password.reveal()}'".encode())
+            if await attempt(credential, name, grant.name):
+                done.add(name)
         # Left open when the lease ends, with a lock and a transaction.
         connections += [connect(credential), connect(credential)]
         connections[0].execute("SELECT pg_advisory_lock(2)")
         connections[1].execute("BEGIN; LOCK TABLE policies IN ACCESS SHARE MODE" if grant is READ else "BEGIN")
-    assert done == DONE_BUT_GONE_WITH_THE_ROLE
+    assert done == GONE_WITH_THE_ROLE
     assert [row.state for row in await rows(database)] == ["closed"]
     assert await leased_roles(insurer) == []
     for connection in connections:
@@ -142,8 +73,7 @@ async def test_default_privileges_do_not_keep_a_lease_alive_where_they_can_be_ma
             async with broker.lease(await authorized_call(database), [PAY], wall_seconds=50) as lease:
                 credential = lease.credential(PAY.name)
                 assert isinstance(credential, DatabaseCredential)
-                with connect(credential) as connection:
-                    assert await asyncio.to_thread(attempt, connection, name, PAY)
+                assert await attempt(credential, name, PAY.name)
         finally:
             await superuser.execute(NO_SCHEMA_CHANGES)
     assert [row.state for row in await rows(database)] == ["closed"]
@@ -159,9 +89,8 @@ async def test_a_lease_takes_no_right_away_from_the_next(
     async with broker.lease(await authorized_call(database), [PAY], wall_seconds=50) as lease:
         credential = lease.credential(PAY.name)
         assert isinstance(credential, DatabaseCredential)
-        with connect(credential) as connection:
-            for name in ATTEMPTS:
-                await asyncio.to_thread(attempt, connection, name, PAY)
+        for name in ATTEMPTS:
+            await attempt(credential, name, PAY.name)
     assert before
     assert await insurer.rows(grants) == before
 
@@ -220,3 +149,29 @@ async def test_a_role_that_lost_its_lease_is_taken_away_with_what_it_owns(
 
 def test_every_database_grant_of_the_layout_is_tried() -> None:
     assert {grant.group for grant in LAYOUT.grants if grant.group} >= {READ.name, PAY.name}
+
+
+async def test_the_attack_of_the_doctor_holds_here_and_is_lost_without_the_protections(
+    settings: Settings, postgres_server: EmbeddedPostgres
+) -> None:
+    results = await attack_leases(settings)
+    assert [row for row in results if not row.held] == []
+    assert len(results) == len(ATTEMPTS) + 1
+    superuser = await postgres_server.connect(INSURER_DATABASE)
+    async with superuser:
+        await superuser.execute(
+            "GRANT EXECUTE ON FUNCTION lo_create(oid) TO PUBLIC; DROP EVENT TRIGGER overseen_leases"
+        )
+        try:
+            lost = [row.name for row in await attack_leases(settings) if not row.held]
+        finally:
+            await superuser.execute(NO_LARGE_OBJECTS)
+            await superuser.execute(NO_SCHEMA_CHANGES)
+            await superuser.execute("ALTER DEFAULT PRIVILEGES FOR ROLE insurer_read REVOKE ALL ON TABLES FROM PUBLIC")
+    assert "database lease: a large object" in lost
+    assert "database lease: default privileges" in lost
+    assert "database lease: ends whatever it did" not in lost
+
+
+async def test_without_a_stack_there_is_no_lease_to_attack(tmp_path: Path) -> None:
+    assert await attack_leases(load_settings(tmp_path)) == []

@@ -11,9 +11,10 @@ import pytest
 from overseen.stack import server_parts
 from overseen.stack.openbao import EmbeddedOpenBao
 from overseen.stack.postgres import EmbeddedPostgres
-from overseen.stack.postgres_layout import LEASE_MANAGER, lay_out, set_password
+from overseen.stack.postgres_layout import INSURER_DATABASE, LEASE_MANAGER, lay_out, set_password
 from overseen.stack.server_parts import provision_leases
-from overseen.stack.vault_layout import BROKER, KILL_SWITCH, LAYOUT, kv_grant
+from overseen.stack.vault_layout import BROKER, EFFECTS, KILL_SWITCH, LAYOUT, PROVISIONER, kv_grant
+from overseen.stack.vault_provisioning import read_logins
 from tests.stack_fixtures import until_ready
 
 
@@ -128,6 +129,64 @@ async def test_a_shut_off_agent_stays_shut_off_when_the_layout_is_applied_again(
     (openbao.server.folder / "provisioned.json").unlink()
     await provision_leases(openbao.server, postgres)
     assert killer.read("identity/entity/name/agent-extractor")["data"]["disabled"] is True
+
+
+OLD_KILL_SWITCH = """
+path "identity/entity/name/*" { capabilities = ["read", "update"] }
+path "identity/entity/id/*" { capabilities = ["read", "update"] }
+"""
+OLD_BROKER = 'path "auth/token/revoke-accessor" { capabilities = ["create", "update"] }'
+
+
+async def test_a_server_of_an_earlier_version_is_brought_to_narrow_logins_and_leases_that_end(openbao, postgres):
+    """As `overseen up` finds it after an upgrade: wide policies, no login for effects, roles that only DROP ROLE."""
+    logins = await provision_leases(openbao.server, postgres)
+    kept = read_logins(openbao.server)
+    provisioner = hvac.Client(openbao.server.address)
+    provisioner.auth.approle.login(kept[PROVISIONER].role_id, kept[PROVISIONER].secret_id)
+    provisioner.sys.create_or_update_acl_policy(KILL_SWITCH, OLD_KILL_SWITCH)
+    provisioner.sys.create_or_update_acl_policy(BROKER, OLD_BROKER)
+    provisioner.write_data("identity/entity/name/agent-extractor", data={"policies": [PROVISIONER]})
+    provisioner.delete(f"auth/approle/role/{EFFECTS}")
+    provisioner.delete("auth/token/roles/run-effects")
+    for grant in ("insurer-read", "insurer-claims-write", "insurer-pay"):
+        path = f"database/roles/{grant}"
+        old = {"revocation_statements": ['DROP ROLE IF EXISTS "{{name}}";']}
+        provisioner.write_data(path, data=provisioner.read(path)["data"] | old)
+    left = {name: {"role_id": login.role_id, "secret_id": login.secret_id} for name, login in kept.items()}
+    del left[EFFECTS]
+    (openbao.server.folder / "credentials.json").write_text(json.dumps(left))
+    (openbao.server.folder / "provisioned.json").write_text(json.dumps({"digest": "of an earlier version"}))
+    async with await postgres.connect(INSURER_DATABASE) as superuser:
+        await superuser.execute("GRANT EXECUTE ON FUNCTION lo_create(oid) TO PUBLIC")
+        await superuser.execute("DROP EVENT TRIGGER overseen_leases")
+
+    await lay_out(postgres)
+    again = await provision_leases(openbao.server, postgres)
+
+    assert again[BROKER] == logins[BROKER]
+    client = hvac.Client(openbao.server.address)
+    client.auth.approle.login(again[EFFECTS].role_id, again[EFFECTS].secret_id)
+    assert client.write_data("auth/token/create/run-effects", data={"ttl": "5m"})["auth"]
+    killer = hvac.Client(openbao.server.address)
+    killer.auth.approle.login(again[KILL_SWITCH].role_id, again[KILL_SWITCH].secret_id)
+    own = killer.lookup_token()["data"]["entity_id"]
+    with pytest.raises(hvac.exceptions.Forbidden):
+        killer.write_data(f"identity/entity/id/{own}", data={"policies": [PROVISIONER]})
+    assert killer.read("identity/entity/name/agent-extractor")["data"]["policies"] == []
+    lease = _lease(openbao.server, again[BROKER])
+    role = lease["data"]["username"]
+    async with await postgres.connect(INSURER_DATABASE) as superuser:
+        rows = await superuser.execute(
+            "SELECT has_function_privilege(%s, 'lo_create(oid)', 'EXECUTE'), "
+            "(SELECT count(*) FROM pg_event_trigger WHERE evtname = 'overseen_leases')",
+            (role,),
+        )
+        assert await rows.fetchone() == (False, 1)
+        await superuser.execute(f'ALTER DEFAULT PRIVILEGES FOR ROLE "{role}" GRANT ALL ON TABLES TO PUBLIC'.encode())
+        killer.write_data("sys/leases/revoke", data={"lease_id": lease["lease_id"], "sync": True})
+        rows = await superuser.execute("SELECT count(*) FROM pg_roles WHERE rolname = %s", (role,))
+        assert await rows.fetchone() == (0,)
 
 
 async def test_leases_are_made_again_after_the_database_lost_its_manager_password(openbao, postgres):

@@ -28,6 +28,9 @@ from tests.contract.tools.conftest import House, MakeHouse
 from tests.contract.tools.resource_servers import Resource
 from tests.stack_fixtures import RunningOpenBao
 
+# An administrator writes a policy of ours by hand, which the reconciler has to name.
+pytestmark = pytest.mark.anomalies
+
 DOCUMENT = Path(__file__).parents[3] / "docs" / "writing_tools.md"
 KEY = "the-garages-own-key"
 
