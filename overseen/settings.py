@@ -182,7 +182,13 @@ Resource = Annotated[
 
 
 class RouteSettings(_Concern):
-    """A way to a model. `kind` is openai (any OpenAI-compatible server: vLLM, llama.cpp) or litellm (managed)."""
+    """A way to a model. `kind` is openai (any OpenAI-compatible server: vLLM, llama.cpp) or litellm (managed).
+
+    `first_token_seconds` is the longest wait for an answer to begin, `idle_seconds` the longest silence within it; an
+    answer that comes is never cut. `concurrency` holds for all workers together; further calls wait in a queue.
+    `stream: false` is for servers that cannot stream (then `first_token_seconds` bounds the whole answer). `extra`
+    goes into every request of an openai route as it is.
+    """
 
     name: str
     kind: str = "openai"
@@ -192,8 +198,11 @@ class RouteSettings(_Concern):
     regions: tuple[str, ...] = ("local",)
     input_usd_per_million: float = 0.0
     output_usd_per_million: float = 0.0
-    timeout_seconds: float = 180.0
-    concurrency: int = 1
+    first_token_seconds: PositiveFloat = 600.0
+    idle_seconds: PositiveFloat = 120.0
+    concurrency: PositiveInt = 1
+    stream: bool = True
+    extra: dict[str, Any] = Field(default_factory=dict[str, Any])
     vision: bool = False
     context_tokens: int = 8192
 

@@ -4,7 +4,8 @@
 
     NoRoute            (Refused)      no route may be used for this request; a person has to do the step
     BudgetExceeded     (Refused)      the run's tokens or money are used up
-    RouteUnavailable   (Unavailable)  down, busy or too slow; the gateway tries again within its retry budget
+    RouteUnavailable   (Unavailable)  down, busy, silent or unreadable; the gateway tries again within its retry budget
+    OutOfTime          (Refused)      the run's working time is used up; it goes to a person with what is known
     RouteMisconfigured (Misconfigured) the server refuses our key or does not know the model
     ModelError         an answer came, or the request was refused, and trying the same again gives the same
     ├── RequestRejected    the server said no to this very request (too long, schema it cannot do)
@@ -31,10 +32,20 @@ class BudgetExceeded(Refused):
     code = "budget_exceeded"
 
 
+class OutOfTime(Refused):
+    """The playbook's working time for one run is used up; the call was ended, or not begun."""
+
+    code = "out_of_time"
+
+
 class RouteUnavailable(Unavailable):
-    """A model server is down, busy or too slow. `context["route"]` names the route."""
+    """A model server is down, busy, silent or not to be understood. `context["route"]` names the route.
+
+    `usage` is what was used on the part of an answer that came.
+    """
 
     code = "route_unavailable"
+    usage: Usage | None = None
 
 
 class RouteMisconfigured(Misconfigured):

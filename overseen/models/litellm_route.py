@@ -4,7 +4,7 @@ litellm takes seconds to import and pulls in much, so it is imported on the firs
 web process. It fetches nothing from the network by itself: its price list is the one in the package.
 """
 
-import asyncio
+import http
 import logging
 import os
 from decimal import Decimal
@@ -13,9 +13,13 @@ from typing import Any
 
 from overseen.blocking import run_blocking
 from overseen.clock import Clock, SystemClock
-from overseen.models.errors import RequestRejected, RouteMisconfigured, RouteUnavailable
-from overseen.models.openai_wire import BlobReader, read_answer, request_body
-from overseen.models.types import ModelAnswer, ModelRequest, RouteProfile
+from overseen.errors import OverseenError
+from overseen.models.answer_reader import AnswerReader
+from overseen.models.errors import RouteUnavailable
+from overseen.models.openai_wire import BlobReader, request_body
+from overseen.models.patience import IdleLimits, Patience
+from overseen.models.route_errors import RouteError, error_for_status, unavailable
+from overseen.models.types import ModelAnswer, ModelRequest, RouteProfile, TokenListener, Usage, nobody_listens
 
 _log = logging.getLogger(__name__)
 
@@ -40,14 +44,16 @@ class LitellmRoute:
         blobs: BlobReader,
         api_key: str | None = None,
         base_url: str | None = None,
-        timeout_seconds: float = 180.0,
+        limits: IdleLimits | None = None,
+        stream: bool = True,
         clock: Clock | None = None,
     ) -> None:
         self._profile = profile
         self._blobs = blobs
         self._api_key = api_key
         self._base_url = base_url
-        self._timeout_seconds = timeout_seconds
+        self._limits = limits or IdleLimits()
+        self._stream = stream
         self._clock = clock or SystemClock()
         self._litellm: Any = None
 
@@ -56,31 +62,65 @@ class LitellmRoute:
         """See ModelRoute."""
         return self._profile
 
-    async def complete(self, request: ModelRequest) -> ModelAnswer:
+    async def complete(self, request: ModelRequest, listener: TokenListener = nobody_listens) -> ModelAnswer:
         """See ModelRoute."""
         litellm = await self._load()
         from openai import OpenAIError
 
-        body = await request_body(request, self._profile, self._blobs)
+        body = await request_body(request, self._profile, self._blobs, stream=self._stream)
         if request.logprobs and not self._tells_probabilities(litellm):
             body.pop("logprobs")
+        reader = AnswerReader(self._profile, request)
+        patience = Patience(self._limits)
         started = self._clock.monotonic()
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                response = await litellm.acompletion(
-                    **body,
-                    api_key=self._api_key,
-                    api_base=self._base_url,
-                    timeout=self._timeout_seconds,
-                    num_retries=0,
-                    max_retries=0,
-                )
+            await self._read(body, reader, patience, listener)
         except TimeoutError as error:
-            raise self._unavailable(f"did not answer within {self._timeout_seconds:g} s") from error
+            raise reader.failed(patience.words, self._clock.monotonic() - started) from error
         except OpenAIError as error:  # the root of litellm's own errors
             raise self._translated(error) from error
+        except OverseenError as error:
+            if isinstance(error, RouteUnavailable) and error.usage is None and reader.tokens_so_far:
+                error.usage = reader.usage(self._clock.monotonic() - started)
+            raise
+        except Exception as error:  # whatever the library trips over in an answer that it did not expect
+            _log.warning("litellm cannot read an answer of %s (%s)", self._profile.name, type(error).__name__)
+            what = f"sent something that litellm cannot read ({type(error).__name__})"
+            raise reader.failed(what, self._clock.monotonic() - started) from error
         seconds = self._clock.monotonic() - started
-        return read_answer(response.model_dump(), self._profile, seconds, self._cost(litellm, response))
+        return reader.answer(seconds, self._cost(litellm, reader.usage(seconds)))
+
+    async def _read(
+        self, body: dict[str, Any], reader: AnswerReader, patience: Patience, listener: TokenListener
+    ) -> None:
+        """Everything the provider sends. Leaving it early closes the connection."""
+        longest = self._limits.first_token_seconds + self._limits.idle_seconds
+        async with patience.limit():
+            response = await self._litellm.acompletion(
+                **body,
+                api_key=self._api_key,
+                api_base=self._base_url,
+                # Ours is shorter and tells which silence it was; litellm's own default would cut long answers.
+                timeout=longest,
+                num_retries=0,
+                max_retries=0,
+            )
+        if not self._stream:
+            reader.take(response.model_dump())
+            reader.end_of_stream()
+            return
+        try:
+            while True:
+                async with patience.limit():
+                    chunk = await anext(response, None)
+                if chunk is None:
+                    reader.end_of_stream()
+                    return
+                reader.take(chunk.model_dump())
+                patience.heard(answering=reader.tokens_so_far > 0)
+                listener(reader.tokens_so_far)
+        finally:
+            await response.aclose()
 
     async def close(self) -> None:
         """See ModelRoute."""
@@ -95,38 +135,24 @@ class LitellmRoute:
     def _tells_probabilities(self, litellm: Any) -> bool:
         return "logprobs" in (litellm.get_supported_openai_params(model=self._profile.model) or ())
 
-    def _cost(self, litellm: Any, response: Any) -> Decimal | None:
+    def _cost(self, litellm: Any, usage: Usage) -> Decimal | None:
         """US dollars by litellm's price list; None (the settings' prices) for a model that it does not know."""
         try:
-            return Decimal(str(round(litellm.completion_cost(completion_response=response), 9)))
-        except (litellm.exceptions.ModelNotMappedError, ValueError) as error:
+            given, written = litellm.cost_per_token(
+                model=self._profile.model,
+                prompt_tokens=usage.input_tokens,
+                completion_tokens=usage.output_tokens,
+                cache_read_input_tokens=usage.cached_tokens,
+            )
+            return Decimal(str(round(given + written, 9)))
+        except Exception as error:  # noqa: BLE001 - it raises whatever its price list makes of an unknown model
             _log.info("litellm has no price for %s (%s).", self._profile.model, type(error).__name__)
             return None
 
-    def _unavailable(self, what: str) -> RouteUnavailable:
-        return RouteUnavailable(
-            f"Model route {self._profile.name} {what}.",
-            not_done="The model gave no answer.",
-            next_step="Look at the provider's status page, or add a second route.",
-            route=self._profile.name,
-        )
-
-    def _translated(self, error: Any) -> RouteUnavailable | RouteMisconfigured | RequestRejected:
+    def _translated(self, error: Any) -> RouteError:
         """Our error for litellm's. Its message may quote the request and is left out."""
         status = getattr(error, "status_code", None)
-        what = f"answered {status} ({type(error).__name__})"
-        if status in (401, 403, 404):
-            return RouteMisconfigured(
-                f"Model route {self._profile.name} {what}.",
-                not_done="The model gave no answer.",
-                next_step="Check model and key of the route in the settings.",
-                route=self._profile.name,
-            )
-        if isinstance(status, int) and 400 <= status < 500 and status not in (408, 409, 429):
-            return RequestRejected(
-                f"Model route {self._profile.name} {what}.",
-                not_done="The model gave no answer.",
-                next_step="The request is too long for the model, or asks for something the provider cannot do.",
-                route=self._profile.name,
-            )
-        return self._unavailable(what)
+        name = type(error).__name__
+        if isinstance(status, int) and status >= http.HTTPStatus.BAD_REQUEST:
+            return error_for_status(self._profile.name, status, name)
+        return unavailable(self._profile.name, f"failed ({name})")

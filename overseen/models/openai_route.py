@@ -1,8 +1,5 @@
 """A route to any server that speaks OpenAI's chat completions: vLLM, llama.cpp, and many more."""
 
-import asyncio
-import json
-import re
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,20 +7,24 @@ from urllib.parse import urlsplit
 import httpx
 
 from overseen.clock import Clock, SystemClock
-from overseen.models.errors import RequestRejected, RouteMisconfigured, RouteUnavailable
-from overseen.models.openai_wire import BlobReader, read_answer, request_body
-from overseen.models.types import ModelAnswer, ModelRequest, RouteProfile
+from overseen.models.answer_reader import AnswerReader
+from overseen.models.errors import RouteUnavailable
+from overseen.models.openai_wire import BlobReader, request_body
+from overseen.models.patience import IdleLimits, Patience
+from overseen.models.route_errors import error_for_status, error_name_of, unavailable
+from overseen.models.sse import DONE, json_messages
+from overseen.models.types import ModelAnswer, ModelRequest, RouteProfile, TokenListener, nobody_listens
 
 _CONNECT_SECONDS = 5.0
-_BUSY = frozenset({408, 409, 425, 429})
-_CREDENTIAL_OR_MODEL = frozenset({401, 403, 404})
-_ERROR_NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")
+_MAX_ERROR_BYTES = 64 * 1024
 
 
 class OpenAIRoute:
     """One model on one server. `base_url` ends before `/chat/completions` (http://127.0.0.1:8080/v1).
 
-    `timeout_seconds` bounds one request as a whole. Vision needs `blobs`, where the images are.
+    Answers are streamed unless `stream` is False, for servers that cannot; `extra` is sent along as it is. A call is
+    cut by `limits` alone, and then the connection is closed, which ends the work on the server too. Vision needs
+    `blobs`, where the images are.
     """
 
     def __init__(
@@ -33,12 +34,16 @@ class OpenAIRoute:
         *,
         blobs: BlobReader,
         api_key: str | None = None,
-        timeout_seconds: float = 180.0,
+        limits: IdleLimits | None = None,
+        stream: bool = True,
+        extra: dict[str, Any] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._profile = profile
         self._blobs = blobs
-        self._timeout_seconds = timeout_seconds
+        self._limits = limits or IdleLimits()
+        self._stream = stream
+        self._extra = extra or {}
         self._clock = clock or SystemClock()
         self._client = httpx.AsyncClient(
             base_url=base_url.rstrip("/") + "/",
@@ -53,59 +58,60 @@ class OpenAIRoute:
         """See ModelRoute."""
         return self._profile
 
-    async def complete(self, request: ModelRequest) -> ModelAnswer:
+    async def complete(self, request: ModelRequest, listener: TokenListener = nobody_listens) -> ModelAnswer:
         """See ModelRoute."""
-        body = await request_body(request, self._profile, self._blobs)
+        body = await request_body(request, self._profile, self._blobs, stream=self._stream)
+        reader = AnswerReader(self._profile, request)
+        patience = Patience(self._limits)
         started = self._clock.monotonic()
-        response = await self._send(body)
-        self._refuse_bad_status(response)
         try:
-            answer: Any = response.json()
-        except json.JSONDecodeError as error:
-            raise self._unavailable("sent something that is not JSON") from error
-        return read_answer(answer, self._profile, self._clock.monotonic() - started)
+            await self._read({**body, **self._extra}, reader, patience, listener)
+        except TimeoutError as error:
+            raise reader.failed(patience.words, self._clock.monotonic() - started) from error
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            what = "broke off its answer" if reader.tokens_so_far else "cannot be reached"
+            raise reader.failed(f"{what} ({type(error).__name__})", self._clock.monotonic() - started) from error
+        except RouteUnavailable as error:
+            if error.usage is None and reader.tokens_so_far:
+                error.usage = reader.usage(self._clock.monotonic() - started)
+            raise
+        return reader.answer(self._clock.monotonic() - started)
 
     async def close(self) -> None:
         """See ModelRoute."""
         await self._client.aclose()
 
-    async def _send(self, body: dict[str, Any]) -> httpx.Response:
+    async def _read(
+        self, body: dict[str, Any], reader: AnswerReader, patience: Patience, listener: TokenListener
+    ) -> None:
+        """Everything the server sends, until it says that it is done. Leaving it early closes the connection."""
+        request = self._client.build_request("POST", "chat/completions", json=body)
+        async with patience.limit():
+            response = await self._client.send(request, stream=True)
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                return await self._client.post("chat/completions", json=body)
-        except TimeoutError as error:
-            raise self._unavailable(f"did not answer within {self._timeout_seconds:g} s") from error
-        except httpx.TransportError as error:
-            raise self._unavailable(f"cannot be reached ({type(error).__name__})") from error
+            await self._refuse_bad_status(response, patience)
+            async for message in json_messages(response.aiter_bytes(), patience, self._profile.name):
+                if message is DONE:
+                    reader.end_of_stream()
+                    return
+                reader.take(message)
+                patience.heard(answering=reader.tokens_so_far > 0)
+                listener(reader.tokens_so_far)
+        finally:
+            await response.aclose()
 
-    def _unavailable(self, what: str) -> RouteUnavailable:
-        return RouteUnavailable(
-            f"Model route {self._profile.name} {what}.",
-            not_done="The model gave no answer.",
-            next_step="An operator can look with `overseen status`.",
-            route=self._profile.name,
-        )
-
-    def _refuse_bad_status(self, response: httpx.Response) -> None:
-        status = response.status_code
-        if status < 400:
+    async def _refuse_bad_status(self, response: httpx.Response, patience: Patience) -> None:
+        if response.status_code < httpx.codes.BAD_REQUEST:
+            if response.status_code >= httpx.codes.MULTIPLE_CHOICES:
+                raise unavailable(self._profile.name, f"sent us elsewhere ({response.status_code})")
             return
-        what = f"answered {status}{_error_name(response)}"
-        if status >= 500 or status in _BUSY:
-            raise self._unavailable(what)
-        if status in _CREDENTIAL_OR_MODEL:
-            raise RouteMisconfigured(
-                f"Model route {self._profile.name} {what}.",
-                not_done="The model gave no answer.",
-                next_step="Check base_url, model and key of the route in the settings.",
-                route=self._profile.name,
-            )
-        raise RequestRejected(
-            f"Model route {self._profile.name} {what}.",
-            not_done="The model gave no answer.",
-            next_step="The request is too long for the model, or asks for something the server cannot do.",
-            route=self._profile.name,
-        )
+        content = b""
+        async with patience.limit():
+            async for piece in response.aiter_bytes():
+                content += piece
+                if len(content) > _MAX_ERROR_BYTES:
+                    break
+        raise error_for_status(self._profile.name, response.status_code, error_name_of(content))
 
 
 def is_loopback(url: str) -> bool:
@@ -115,13 +121,3 @@ def is_loopback(url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _error_name(response: httpx.Response) -> str:
-    """The error's type as the server names it; its message may quote the request and is left out."""
-    try:
-        error = response.json().get("error")
-    except (json.JSONDecodeError, AttributeError):
-        return ""
-    name = str((error.get("type") or error.get("code") or "") if isinstance(error, dict) else "")
-    return f" ({name})" if _ERROR_NAME.fullmatch(name) else ""

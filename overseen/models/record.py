@@ -14,7 +14,7 @@ from overseen.domain.canonical import canonical_json
 from overseen.errors import OverseenError
 from overseen.journal import Journal
 from overseen.journal.events import ModelCalled, ModelFailed
-from overseen.models.errors import ModelError
+from overseen.models.errors import ModelError, RouteUnavailable
 from overseen.models.types import ModelAnswer, ModelPort, ModelRequest, TokenProbability, Usage
 from overseen.store import BlobStore, Database
 from overseen.store.tables import ModelCallRecord, Run
@@ -94,7 +94,7 @@ class ModelLedger:
     ) -> None:
         """Write down that a try gave nothing, and add what it used to the run's totals."""
         async with self._database.transaction() as session:
-            if isinstance(error, ModelError):
+            if isinstance(error, ModelError | RouteUnavailable) and error.usage is not None:
                 await _add_to_run(session, request.run_id, error.usage)
             await self._journal.append(
                 ModelFailed(

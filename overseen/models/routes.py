@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from overseen.errors import Misconfigured
 from overseen.models.openai_wire import BlobReader
+from overseen.models.patience import IdleLimits
 from overseen.models.types import ModelRoute, RouteProfile
 from overseen.settings import RouteSettings, Settings
 
@@ -64,7 +65,13 @@ def _build(route: RouteSettings, blobs: BlobReader, environment: Mapping[str, st
         from overseen.models.openai_route import OpenAIRoute
 
         return OpenAIRoute(
-            profile_of(route), route.base_url, blobs=blobs, api_key=key, timeout_seconds=route.timeout_seconds
+            profile_of(route),
+            route.base_url,
+            blobs=blobs,
+            api_key=key,
+            limits=_limits(route),
+            stream=route.stream,
+            extra=route.extra,
         )
     if route.kind != "litellm":
         raise _wrong(route, f"is of the unknown kind {route.kind} (known: openai, litellm)")
@@ -77,8 +84,17 @@ def _build(route: RouteSettings, blobs: BlobReader, environment: Mapping[str, st
     from overseen.models.litellm_route import LitellmRoute
 
     return LitellmRoute(
-        profile_of(route), blobs=blobs, api_key=key, base_url=route.base_url, timeout_seconds=route.timeout_seconds
+        profile_of(route),
+        blobs=blobs,
+        api_key=key,
+        base_url=route.base_url,
+        limits=_limits(route),
+        stream=route.stream,
     )
+
+
+def _limits(route: RouteSettings) -> IdleLimits:
+    return IdleLimits(first_token_seconds=route.first_token_seconds, idle_seconds=route.idle_seconds)
 
 
 def provider_of(model: str) -> str:

@@ -1,7 +1,8 @@
 """What the model gateway takes and gives, and its two ports: ModelPort (the gateway), ModelRoute (a way to a model)."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Protocol
@@ -20,8 +21,10 @@ __all__ = [
     "ModelRoute",
     "PromptReference",
     "RouteProfile",
+    "TokenListener",
     "TokenProbability",
     "Usage",
+    "nobody_listens",
 ]
 
 _MILLION = 1_000_000
@@ -34,7 +37,8 @@ class ModelRequest:
     `purpose` names what the answer is for (plan, extract_facts, explain). `ordinal` counts the requests of a step with
     the same purpose from 0, so that the same request made again after a crash has the same id. `schema` is a JSON
     schema the answer must satisfy; None asks for plain text. `max_tokens` bounds the answer; reaching it is a failure.
-    `logprobs` asks for the probability of every token, where the route can tell it.
+    `logprobs` asks for the probability of every token, where the route can tell it. `asked_at` is when it was first
+    asked: a try that follows keeps its place in the queue.
     """
 
     run_id: str
@@ -49,6 +53,7 @@ class ModelRequest:
     temperature: float = 0.0
     prompt: PromptReference | None = None
     logprobs: bool = False
+    asked_at: datetime | None = field(default=None, compare=False)
 
     @cached_property
     def digest(self) -> str:
@@ -156,6 +161,14 @@ class RouteProfile:
         return (input_tokens * self.input_usd_per_million + output_tokens * self.output_usd_per_million) / _MILLION
 
 
+TokenListener = Callable[[int], None]
+"""Told how many tokens of an answer came so far, 0 while the server still reads the question. Must not block."""
+
+
+def nobody_listens(tokens: int) -> None:
+    """The listener of calls whose progress nobody watches."""
+
+
 class ModelPort(Protocol):
     """Anything that answers a request. The gateway and each of its wrappers are ModelPorts."""
 
@@ -172,12 +185,13 @@ class ModelRoute(Protocol):
         """What the route is; `profile.name` and `profile.regions` decide who may use it."""
         ...
 
-    async def complete(self, request: ModelRequest) -> ModelAnswer:
-        """One try.
+    async def complete(self, request: ModelRequest, listener: TokenListener = nobody_listens) -> ModelAnswer:
+        """One try. `listener` is told again and again, as the answer comes, how many tokens there are.
 
-        Raises RouteUnavailable when the server is down, busy or too slow; RouteMisconfigured when it refuses our key;
-        RequestRejected when it says no to this request; AnswerCut when the answer reached `max_tokens`. `data` stays
-        None: the gateway parses and checks.
+        A slow answer is waited for as long as it comes. Raises RouteUnavailable when the server is down, busy, falls
+        silent or cannot be understood; RouteMisconfigured when it refuses our key; RequestRejected when it says no to
+        this request; AnswerCut when the answer reached `max_tokens`. `data` stays None: the gateway parses and checks.
+        When the call is cancelled the server is made to stop, too.
         """
         ...
 

@@ -33,6 +33,25 @@ class ModelServerSettings(BaseModel):
     threads: int
 
 
+_NICE = 2
+"""Enough for pages and databases to come first; more would starve the model on a machine that is always busy."""
+
+
+def usable_cores() -> int:
+    """How many cores this process may use, which is less than the machine has in many containers."""
+    return len(os.sched_getaffinity(0)) or 1
+
+
+def yield_to_others() -> None:
+    """Make the threads of this process sleep where they would spin. Only works before the library is loaded.
+
+    A thread that spins for another, which waits for a core, keeps that very core busy: with more runnable processes
+    than cores the model would come to a standstill.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.nice(_NICE)
+
+
 class _Server(Protocol):
     listening_address: str
 
@@ -50,8 +69,9 @@ def serve(settings: ModelServerSettings) -> _Server:
     parameters.api_keys = [settings.api_key.get_secret_value()]
     parameters.n_parallel = settings.slots
     parameters.n_ctx = settings.slots * settings.slot_tokens
-    parameters.cpuparams.n_threads = settings.threads
-    parameters.cpuparams_batch.n_threads = settings.threads
+    for compute in (parameters.cpuparams, parameters.cpuparams_batch):
+        compute.n_threads = min(settings.threads, usable_cores())
+        compute.poll = 0
     parameters.cache_ram_mib = 1024
     parameters.offline = True
     parameters.ui = False
@@ -64,6 +84,7 @@ def main() -> None:
     settings = ModelServerSettings.model_validate(json.loads((Path(sys.argv[1]) / "server.json").read_text()))
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    yield_to_others()
     server = serve(settings)
     print(f"serving {settings.name} at {server.listening_address}", flush=True)  # noqa: T201 - goes to the log file
     ended.wait()

@@ -13,6 +13,7 @@ from typing import Any
 from overseen.blocking import run_blocking
 from overseen.stack.files import read_json, write_private
 from overseen.stack.model import LOCAL_MODEL, Report, provide_model
+from overseen.stack.model_server import usable_cores
 from overseen.stack.openbao import EmbeddedOpenBao
 from overseen.stack.part import expect_answer
 from overseen.stack.postgres import EmbeddedPostgres
@@ -158,7 +159,7 @@ class ModelPart:
         self.port: int | None = port
         self._folder = folder
         self._own_file = own_file
-        self._slots = max(1, (os.cpu_count() or 1) // _CORES_PER_SLOT)
+        self._slots = max(1, usable_cores() // _CORES_PER_SLOT)
 
     async def prepare(self, report: Report) -> Mapping[str, Any]:
         """Fetch the weights the first time."""
@@ -174,7 +175,7 @@ class ModelPart:
             "api_key": known.get("api_key") or secrets.token_urlsafe(24),
             "slots": self._slots,
             "slot_tokens": _SLOT_TOKENS,
-            "threads": os.cpu_count() or 1,
+            "threads": usable_cores(),
         }
         await run_blocking(write_private, self._folder / "server.json", json.dumps(content))
         route = {
@@ -185,6 +186,8 @@ class ModelPart:
             "api_key": content["api_key"],
             "concurrency": self._slots,
             "context_tokens": _SLOT_TOKENS,
+            # Tells how far it has read the question: a sign of life that comes long before the first token.
+            "extra": {"return_progress": True},
         }
         return {"routes": [route]}
 

@@ -6,7 +6,14 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from overseen.models.types import ModelAnswer, ModelRequest, RouteProfile, TokenProbability
+from overseen.models.types import (
+    ModelAnswer,
+    ModelRequest,
+    RouteProfile,
+    TokenListener,
+    TokenProbability,
+    nobody_listens,
+)
 
 Scripted = ModelAnswer | BaseException | str | Mapping[str, Any] | Sequence[Any]
 """One answer: text as it is, JSON data, a whole ModelAnswer, or an exception to raise."""
@@ -64,12 +71,13 @@ class ScriptedModel:
         """See ModelRoute."""
         return self._profile
 
-    async def complete(self, request: ModelRequest) -> ModelAnswer:
+    async def complete(self, request: ModelRequest, listener: TokenListener = nobody_listens) -> ModelAnswer:
         """The next answer for the request's purpose. UnexpectedModelCall when there is none."""
         self.requests.append(request)
         scripted = await self._next(request)
         if isinstance(scripted, BaseException):
             raise scripted
+        listener(1)
         if isinstance(scripted, ModelAnswer):
             return scripted
         text = scripted if isinstance(scripted, str) else json.dumps(scripted, ensure_ascii=False)

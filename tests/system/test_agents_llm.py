@@ -79,7 +79,7 @@ async def model(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Model
         server = subprocess.Popen([sys.executable, "-m", "overseen.stack.model_server", folder], stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}/v1"
     profile = RouteProfile(name="local", model=LOCAL_MODEL.name, regions=frozenset({"local"}))
-    route = OpenAIRoute(profile, address, blobs=MemoryBlobs(), api_key=_KEY, timeout_seconds=600.0)
+    route = OpenAIRoute(profile, address, blobs=MemoryBlobs(), api_key=_KEY)
     try:
         await _until_ready(address)
         yield SchemaCheckedModel(route, _NoFailures())

@@ -59,7 +59,8 @@ async def server(handler: Handler) -> AsyncIterator[str]:
     """The base URL of a server that handles every chat completion with `handler`."""
     application = web.Application(client_max_size=32 * 1024 * 1024)
     application.router.add_post("/v1/chat/completions", handler)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    # A client that leaves is felt at once, as a model server feels it.
+    runner = web.AppRunner(application, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

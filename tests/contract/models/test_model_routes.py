@@ -23,6 +23,7 @@ from overseen.models import (
 )
 from overseen.models.litellm_route import LitellmRoute
 from overseen.models.openai_route import OpenAIRoute
+from overseen.models.patience import IdleLimits
 from tests.contract.models.conftest import Blobs, answering, ask, completion, server
 
 TEXT = '{"kind": "car", "amount": "642.50"}'
@@ -31,13 +32,14 @@ BuildRoute = Callable[..., ModelRoute]
 
 @pytest.fixture(params=["openai", "litellm"])
 def route_to(request: pytest.FixtureRequest) -> BuildRoute:
-    def build(url: str, *, timeout_seconds: float = 10.0) -> ModelRoute:
+    def build(url: str, *, first: float = 10.0, idle: float = 10.0, stream: bool = False) -> ModelRoute:
         regions = frozenset({"local"})
+        limits = IdleLimits(first_token_seconds=first, idle_seconds=idle)
         if request.param == "openai":
             profile = RouteProfile(name="tried", model="qwen", regions=regions, vision=True)
-            return OpenAIRoute(profile, url, blobs=Blobs(), api_key="key-1", timeout_seconds=timeout_seconds)
+            return OpenAIRoute(profile, url, blobs=Blobs(), api_key="key-1", limits=limits, stream=stream)
         profile = RouteProfile(name="tried", model="openai/qwen", regions=regions, vision=True)
-        return LitellmRoute(profile, blobs=Blobs(), api_key="key-1", base_url=url, timeout_seconds=timeout_seconds)
+        return LitellmRoute(profile, blobs=Blobs(), api_key="key-1", base_url=url, limits=limits, stream=stream)
 
     return build
 
@@ -129,7 +131,7 @@ async def test_a_server_that_hangs_is_unavailable_after_the_timeout(route_to: Bu
         return web.Response()
 
     async with server(hang) as url:
-        route = route_to(url, timeout_seconds=0.5)
+        route = route_to(url, first=0.5)
         with pytest.raises(RouteUnavailable):
             await route.complete(ask())
         await route.close()

@@ -1,4 +1,4 @@
-from overseen.models.openai_wire import read_tokens
+from overseen.models.answer_reader import read_tokens
 
 
 def part(raw: bytes, logprob: float) -> dict[str, object]:
