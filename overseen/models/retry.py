@@ -1,5 +1,6 @@
 """The wrapper that tries again when a route is down, within a budget that keeps an outage from being multiplied."""
 
+import dataclasses
 import random
 
 from overseen.clock import Clock
@@ -33,7 +34,10 @@ class RetryAllowance:
 
 
 class RetryingModel:
-    """Tries up to four times, with growing and jittered waits, only after Unavailable."""
+    """Tries up to four times, one after the other, with growing and jittered waits, only after Unavailable.
+
+    A try that failed is over before the next one begins: routes end it on the server, too.
+    """
 
     def __init__(
         self, inner: ModelPort, failures: FailureRecorder, clock: Clock, allowance: RetryAllowance | None = None
@@ -45,6 +49,8 @@ class RetryingModel:
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         """See ModelPort."""
+        # Every try keeps the place of the first: whoever was pushed out by a failure does not go to the end.
+        request = dataclasses.replace(request, asked_at=request.asked_at or self._clock.now())
         self._allowance.earn()
         for attempt in range(1, _ATTEMPTS):
             try:

@@ -1,11 +1,12 @@
-"""The innermost wrapper: which route takes a request, and how many it takes at once."""
+"""The innermost wrapper: which route takes a request, and when it is the request's turn there."""
 
-import asyncio
 from collections.abc import Sequence
 
 from overseen.clock import Clock
 from overseen.errors import Unavailable
 from overseen.models.errors import NoRoute
+from overseen.models.pace import UsualPace
+from overseen.models.turns import TurnQueue
 from overseen.models.types import ModelAnswer, ModelRequest, ModelRoute
 
 _REST_SECONDS = 15.0
@@ -18,24 +19,28 @@ class RouteChoice:
     A route that was unavailable rests behind the others for a while, so that the next try goes elsewhere.
     """
 
-    def __init__(self, routes: Sequence[ModelRoute], clock: Clock) -> None:
+    def __init__(self, routes: Sequence[ModelRoute], clock: Clock, turns: TurnQueue, pace: UsualPace) -> None:
         self._routes = tuple(routes)
         self._clock = clock
-        self._turns = {route.profile.name: asyncio.Semaphore(route.profile.concurrency) for route in routes}
+        self._turns = turns
+        self._pace = pace
         self._rests_until: dict[str, float] = {}
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         """See ModelPort."""
-        route = self._choose(request)
-        name = route.profile.name
-        async with self._turns[name]:
-            try:
-                answer = await route.complete(request)
-            except Unavailable:
-                self._rests_until[name] = self._clock.monotonic() + _REST_SECONDS
-                raise
-        self._rests_until.pop(name, None)
-        return answer
+        while True:
+            route = self._choose(request)
+            async with self._turns.turn(request, route.profile) as turn:
+                if self._choose(request) is not route:
+                    continue  # it went down while this request waited for it
+                try:
+                    answer = await route.complete(request, turn.heard)
+                except Unavailable:
+                    self._rests_until[route.profile.name] = self._clock.monotonic() + _REST_SECONDS
+                    raise
+            self._rests_until.pop(route.profile.name, None)
+            self._pace.learn(route.profile.name, request.purpose, answer.seconds)
+            return answer
 
     def _choose(self, request: ModelRequest) -> ModelRoute:
         fitting = [

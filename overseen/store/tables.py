@@ -205,6 +205,46 @@ class ModelCallRecord(Base):
     cost_usd: Mapped[Decimal]
     seconds: Mapped[Decimal]
     created_at: Mapped[datetime] = mapped_column(default=now)
+    __table_args__ = (Index("ix_model_calls_pace", "route", "purpose", "created_at"),)
+
+
+class ModelTurn(Base):
+    """A call that waits for its turn at a route, or is being answered; written when that takes longer than a moment.
+
+    `asked_at` is its place in the queue, `started_at` when its turn came. `holder` names the process it belongs to: a
+    row whose holder has no lock any more is of a process that died. Not kept over a crash of the database.
+    """
+
+    __tablename__ = "model_turns"
+    turn_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(40), index=True)
+    step_id: Mapped[str] = mapped_column(String(40))
+    agent: Mapped[str] = mapped_column(String(60))
+    purpose: Mapped[str] = mapped_column(String(80))
+    route: Mapped[str] = mapped_column(String(80))
+    holder: Mapped[str] = mapped_column(String(40))
+    asked_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    first_token_at: Mapped[datetime | None]
+    tokens: Mapped[int] = mapped_column(Integer, default=0)
+    usual_seconds: Mapped[float | None]
+    seen_at: Mapped[datetime] = mapped_column(default=now)
+    __table_args__ = (Index("ix_model_turns_route", "route", "asked_at"), {"prefixes": ["UNLOGGED"]})
+
+
+class RunTime(Base):
+    """How long a run has worked, and waited for its turn at models. Waiting for people is in neither.
+
+    The columns that end in `_now` count since the requester last added something: what the playbook's limit is
+    compared with.
+    """
+
+    __tablename__ = "run_times"
+    run_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    work_seconds: Mapped[float] = mapped_column(default=0.0)
+    queue_seconds: Mapped[float] = mapped_column(default=0.0)
+    work_seconds_now: Mapped[float] = mapped_column(default=0.0)
+    queue_seconds_now: Mapped[float] = mapped_column(default=0.0)
 
 
 class Authorization(Base):
