@@ -31,6 +31,7 @@ from overseen.journal import Journal
 from overseen.models.gateway import ModelGateway, build_model_gateway
 from overseen.models.routes import build_routes
 from overseen.models.types import ModelRoute
+from overseen.models.work_time import WorkClocks
 from overseen.prompts import PromptLibrary
 from overseen.secrets.alarm import UnauthorizedEffects
 from overseen.secrets.broker import LeaseBroker
@@ -103,6 +104,7 @@ async def compose_worker(
     """
     async with AsyncExitStack() as stack:
         ground = _ground(settings, worker_id, stack)
+        clocks = WorkClocks(ground.database)
         models = build_model_gateway(
             build_routes(settings, ground.blobs) if routes is None else routes,
             database=ground.database,
@@ -110,6 +112,7 @@ async def compose_worker(
             blobs=ground.blobs,
             tracer=ground.tracer,
             budgets=PlaybookModelBudgets(ground.rules),
+            clocks=clocks,
         )
         stack.push_async_callback(models.close)
         vault = broker_vault(settings.vault)
@@ -137,7 +140,7 @@ async def compose_worker(
             failures=RunFailures(ground.cases, signer),
             tracer=ground.tracer,
             leases=broker,
-            worker_id=worker_id,
+            clocks=clocks,
         )
         yield WorkerHouse(
             database=ground.database,

@@ -11,9 +11,13 @@ from overseen.domain.commands import Command
 from overseen.domain.outcomes import ENDED, RunState
 from overseen.engine.checkpoints import state_saver
 from overseen.engine.failures import RunFailures, as_overseen_error
+from overseen.errors import OverseenError
 from overseen.graphs.case_file import CaseFiles
 from overseen.graphs.supervisor_graph import CompiledGraph
 from overseen.journal import events
+from overseen.models.errors import RouteUnavailable
+from overseen.models.work_time import WorkClock, WorkClocks
+from overseen.playbooks import load_playbook
 from overseen.store import tables
 from overseen.tracing import RunTrace, Tracer
 
@@ -41,7 +45,7 @@ class RunRunner:
         failures: RunFailures,
         tracer: Tracer,
         leases: RunLeases,
-        worker_id: str,
+        clocks: WorkClocks | None = None,
         retry_delays: tuple[float, ...] = RETRY_DELAYS_SECONDS,
     ) -> None:
         self._graph = graph
@@ -50,7 +54,8 @@ class RunRunner:
         self._failures = failures
         self._tracer = tracer
         self._leases = leases
-        self._worker_id = worker_id
+        self._worker_id = cases.worker_id
+        self._clocks = clocks or WorkClocks(cases.database)
         self._retry_delays = retry_delays
 
     async def advance(self, command: Command) -> str:
@@ -60,8 +65,11 @@ class RunRunner:
         if run.state in ENDED and run.state != RunState.FAILED and await self._closed(command.run_id):
             return run.state
         graph = self._graph.copy(update={"checkpointer": state_saver(self._pool)})
+        wall_seconds = load_playbook(run.playbook).budget.wall_seconds
         try:
-            await self._advance_with_patience(graph, command)
+            # What the requester adds starts the reading anew, and with it the time that it may take.
+            async with self._clocks.running(command.run_id, wall_seconds, anew=command.kind == "message") as clock:
+                await self._advance_with_patience(graph, command, clock)
         finally:
             await self._leases.end_run(command.run_id)
         async with self._cases.database.read() as session:
@@ -71,17 +79,27 @@ class RunRunner:
         head = await self._cases.journal.head(run_id)
         return head is not None and head.closed
 
-    async def _advance_with_patience(self, graph: CompiledGraph, command: Command) -> None:
-        for attempt in range(len(self._retry_delays) + 1):
-            try:
-                await self._advance_once(graph, command)
-            except Exception as error:  # noqa: BLE001 - every failure of a run ends in the journal, none in silence
-                mapped = as_overseen_error(error)
-                if mapped.retryable and attempt < len(self._retry_delays):
-                    await asyncio.sleep(self._retry_delays[attempt])
-                    continue
-                await self._failures.fail(command.run_id, mapped)
-            return
+    async def _advance_with_patience(self, graph: CompiledGraph, command: Command, clock: WorkClock) -> None:
+        error = await self._tried(graph, command)
+        for delay in self._retry_delays:
+            if error is None or not error.retryable:
+                break
+            await asyncio.sleep(delay)
+            error = await self._tried(graph, command)
+        if isinstance(error, RouteUnavailable):
+            # No model for so long: a person goes on with what is known. A run does not fail because of a model.
+            clock.end(f"No model answered for {sum(self._retry_delays):.0f} seconds.")
+            error = await self._tried(graph, command)
+        if error is not None:
+            await self._failures.fail(command.run_id, error)
+
+    async def _tried(self, graph: CompiledGraph, command: Command) -> OverseenError | None:
+        """One try; what it failed on, None when it did not."""
+        try:
+            await self._advance_once(graph, command)
+        except Exception as error:  # noqa: BLE001 - every failure of a run ends in the journal, none in silence
+            return as_overseen_error(error)
+        return None
 
     async def _advance_once(self, graph: CompiledGraph, command: Command) -> None:
         config = {

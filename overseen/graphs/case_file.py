@@ -49,6 +49,7 @@ class CaseFiles:
         self.database = database
         self.blobs = blobs
         self.journal = journal
+        self.worker_id = worker_id
         self._actor = f"worker:{worker_id}"
 
     async def open(self, run_id: str) -> Case:

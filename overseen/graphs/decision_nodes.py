@@ -20,6 +20,7 @@ from overseen.errors import OverseenError
 from overseen.graphs.case_file import Case, round_outputs
 from overseen.graphs.services import RunServices
 from overseen.graphs.state import RunGraphState
+from overseen.graphs.unread import left_to_a_person, never_alone, unread
 from overseen.journal import events
 from overseen.reviews.edits import apply_edit, parse_edit
 from overseen.reviews.rules import check_digest, check_reviewer
@@ -45,10 +46,13 @@ class DecisionNodes:
         facts = await self._cases.facts(outputs, case.playbook)
         findings = await self._cases.findings(outputs)
         findings += await self._services.checks.inspect_facts(facts, findings)
+        missed = unread(findings)
         ruling = compute_ruling(case.playbook, facts)
+        ruling = left_to_a_person(ruling, missed) if missed else ruling
         proposal = build_proposal(case.playbook, ruling, facts)
         findings += await self._services.checks.inspect_proposal(proposal, facts)
         boundary = decide_boundary(case.playbook, ruling, facts, findings)
+        boundary = never_alone(boundary, missed) if missed else boundary
         facts_blob = await self._cases.put({"facts": list(facts.values())})
         findings_blob = await self._cases.put({"findings": findings})
         ruling_blob = await self._cases.put({"ruling": ruling, "boundary": boundary, "findings": findings})

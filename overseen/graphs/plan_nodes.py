@@ -9,12 +9,15 @@ from langgraph.types import Command, Send
 
 from overseen.agents.agent import Conclude, Situation
 from overseen.domain.canonical import plain
+from overseen.domain.findings import Finding
 from overseen.domain.plans import Plan, Step
 from overseen.errors import OverseenError
 from overseen.graphs.case_file import Case, round_outputs
 from overseen.graphs.services import RunServices
 from overseen.graphs.state import RunGraphState, StepInput
+from overseen.graphs.unread import SideBySide, not_read
 from overseen.journal import events
+from overseen.models.errors import OutOfTime
 from overseen.supervisor.planning import check_plan, playbook_plan, ready_steps
 
 _TRIES = 2
@@ -30,6 +33,7 @@ class PlanNodes:
         self._services = services
         self._cases = services.cases
         self._specialists = specialists
+        self._side_by_side = SideBySide()
 
     async def plan(self, state: RunGraphState) -> dict[str, Any]:
         """Ask a model for a plan, check it, repair it once, fall back to the playbook's own, and lock it."""
@@ -111,6 +115,10 @@ class PlanNodes:
 
     async def step(self, state: StepInput) -> dict[str, Any]:
         """Run one agent's graph and store what it found."""
+        async with self._side_by_side.step(state["run_id"]):
+            return await self._step(state)
+
+    async def _step(self, state: StepInput) -> dict[str, Any]:
         began = time.monotonic()
         case = await self._cases.open(state["run_id"])
         plan = await self._cases.plan(state["plan_blob"])
@@ -129,13 +137,21 @@ class PlanNodes:
             region=case.region,
             currency=case.playbook.currency,
         )
-        # It has no checkpoints to wait for, so the outer graph's durability must not be inherited.
-        result = await self._specialists[step.agent].ainvoke({"situation": situation}, durability="async")
-        conclusion: Conclude = result["move"]
-        findings = (*conclusion.findings, *result.get("findings", ()))
+        conclusion, findings = await self._concluded(case, situation)
         output = await self._cases.put_step(conclusion.facts, findings)
         await self._note_finished(case, step, number, (conclusion, len(findings), output["facts_blob"], began))
         return {"outputs": {f"{number}:{step.step_id}": output}}
+
+    async def _concluded(self, case: Case, situation: Situation) -> tuple[Conclude, tuple[Finding, ...]]:
+        """What the agent found; nothing but a finding that says so when the run's time was up before it was through."""
+        specialist = self._specialists[situation.step.agent]
+        try:
+            # It has no checkpoints to wait for, so the outer graph's durability must not be inherited.
+            result = await specialist.ainvoke({"situation": situation}, durability="async")
+        except OutOfTime as error:
+            return Conclude(facts=(), findings=()), (not_read(case.playbook, situation.step, error),)
+        conclusion: Conclude = result["move"]
+        return conclusion, (*conclusion.findings, *result.get("findings", ()))
 
     async def _note_finished(
         self, case: Case, step: Step, number: int, found: tuple[Conclude, int, str, float]

@@ -26,6 +26,7 @@ from overseen.graphs.case_file import CaseFiles
 from overseen.graphs.services import RunServices
 from overseen.graphs.supervisor_graph import build_supervisor_graph
 from overseen.journal import Journal
+from overseen.models.work_time import WorkClocks
 from overseen.playbooks import load_playbook
 from overseen.reviews import ReviewDesk, ReviewQueue
 from overseen.settings import load_settings
@@ -72,16 +73,25 @@ GOOD_FACTS: Mapping[str, FactValue] = {
 }
 
 
-class ScriptedAgent:
-    """Concludes at once with the facts it is there to produce. `values` may change between thoughts."""
+Thinking = Callable[[Situation], Awaitable[None]]
 
-    def __init__(self, name: str, values: dict[str, FactValue]) -> None:
+
+class ScriptedAgent:
+    """Concludes at once with the facts it is there to produce. `values` may change between thoughts.
+
+    What stands under its name in `before` happens first.
+    """
+
+    def __init__(self, name: str, values: dict[str, FactValue], before: Mapping[str, Thinking]) -> None:
         card = load_playbook("claims_intake").agent(name)
         self.name, self.tools = name, frozenset(card.tools)
         self.needs, self.produces = frozenset(card.needs), frozenset(card.produces)
         self._values = values
+        self._before = before
 
     async def think(self, situation: Situation) -> Move:
+        if self.name in self._before:
+            await self._before[self.name](situation)
         return Conclude(
             facts=tuple(
                 Fact(
@@ -168,6 +178,8 @@ class House:
     desk: ReviewDesk
     tools: CountingTools
     values: dict[str, FactValue]
+    before: dict[str, Thinking]
+    clocks: WorkClocks
     runner: RunRunner
 
     async def submit(self, form: str = "form-1", message: str = "Please settle this.") -> Submitted:
@@ -212,12 +224,14 @@ async def add_accounts(database: Database) -> None:
 async def open_house(database: Database, dsn: str, home: Path) -> AsyncGenerator[House]:
     blobs, journal, queue = PostgresBlobStore(database, b"k" * 32), Journal(database), HeldQueue()
     values: dict[str, FactValue] = dict(GOOD_FACTS)
+    before: dict[str, Thinking] = {}
+    clocks = WorkClocks(database)
     tools = CountingTools()
     cases = CaseFiles(database=database, blobs=blobs, journal=journal, worker_id="worker_1")
     services = RunServices(
         cases=cases,
         tools=tools,
-        agents={name: ScriptedAgent(name, values) for name in ("extractor", "vision_checker", "policy_lookup")},
+        agents={name: ScriptedAgent(name, values, before) for name in ("extractor", "vision_checker", "policy_lookup")},
         planner=PlaybookPlanner(),  # type: ignore[arg-type]
         explainer=PlainExplainer(),  # type: ignore[arg-type]
         checks=NoChecks(),
@@ -234,7 +248,7 @@ async def open_house(database: Database, dsn: str, home: Path) -> AsyncGenerator
             failures=RunFailures(cases, PlainSigner()),
             tracer=build_tracer(load_settings(home, {})),
             leases=NoLeases(),
-            worker_id="worker_1",
+            clocks=clocks,
             retry_delays=(0.01, 0.01),
         )
         yield House(
@@ -247,5 +261,7 @@ async def open_house(database: Database, dsn: str, home: Path) -> AsyncGenerator
             desk=ReviewDesk(database, blobs, journal, queue),
             tools=tools,
             values=values,
+            before=before,
+            clocks=clocks,
             runner=runner,
         )
