@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from overseen.api.accounts import Accounts
 from overseen.api.reading import EvidenceReader, LeaseReader, RunReader, SecurityReader, TaskReader
+from overseen.api.reading.progress import ProgressReader
 from overseen.api.security_desk import SecurityDesk, VaultAccess
 from overseen.blocking import run_blocking
 from overseen.engine.intake import IntakeQueue, TaskIntake
@@ -26,6 +27,7 @@ class Services:
     accounts: Accounts
     tasks: TaskReader
     runs: RunReader
+    progress: ProgressReader
     evidence: EvidenceReader
     leases: LeaseReader
     security: SecurityReader
@@ -55,6 +57,7 @@ def make_services(
         accounts=Accounts(database, journal),
         tasks=TaskReader(database, blobs, runs),
         runs=runs,
+        progress=ProgressReader(database),
         evidence=EvidenceReader(database, blobs),
         leases=leases,
         security=security,

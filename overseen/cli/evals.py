@@ -31,7 +31,11 @@ def run(
     case: Annotated[list[str] | None, typer.Option("--case", help="Only this case; may be given again.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Run the sample cases on the model and print how many facts and outcomes were right."""
+    """Run the sample cases on the model and print how many facts and outcomes were right.
+
+    Ends with 2 when a case was automated that should not have been, with 3 when cases could not be measured: those
+    count as wrong.
+    """
     definition = load_playbook(playbook)
     cases = [load_sample(definition, name) for name in case] if case else list(load_samples(definition))
     settings = load_settings()
@@ -48,7 +52,14 @@ def run(
         _print(result)
     # The workflow and model libraries leave threads behind that a finished command need not wait for.
     sys.stdout.flush()
-    os._exit(0 if result.unsafe_automations == 0 else 2)
+    os._exit(exit_code(result))
+
+
+def exit_code(result: SuiteResult) -> int:
+    """0 when every case was measured and none was unsafe, 2 when one was unsafe, 3 when some were not measured."""
+    if result.unsafe_automations:
+        return 2
+    return 3 if result.not_measured or not result.whole else 0
 
 
 async def _run(settings: Settings, suite: str, cases: list[SampleCase]) -> SuiteResult:
@@ -63,9 +74,9 @@ async def _run(settings: Settings, suite: str, cases: list[SampleCase]) -> Suite
         async with proving_ground(settings, default_folder(settings.home)) as ground, case_runner(ground) as runner:
             for case in cases:
                 progress.update(bar, description=case.case_id)
-                results.append(await runner.run(case))
+                results.append(await runner.measure(case))
                 progress.advance(bar)
-    return SuiteResult(suite=suite, cases=tuple(results))
+    return SuiteResult(suite=suite, cases=tuple(results), expected=len(cases))
 
 
 def _print(result: SuiteResult) -> None:
@@ -78,6 +89,9 @@ def _print(result: SuiteResult) -> None:
             if case.boundary == case.expected_boundary
             else f"{case.boundary} (not {case.expected_boundary})",
         ]
+        if not case.measured:
+            table.add_row(case.case_id, "-", "not measured", "-", "-", f"{case.seconds:.1f}", "-", case.error or "")
+            continue
         facts = f"{case.facts_right}/{case.facts_expected}"
         table.add_row(
             case.case_id, facts, marks[0], case.amount or "-", marks[1], f"{case.seconds:.1f}", str(case.tokens), wrong
@@ -90,3 +104,5 @@ def _print(result: SuiteResult) -> None:
         f"boundary {summary['boundary_accuracy']:.1%}, unsafe automations {summary['unsafe_automations']}, "
         f"{summary['seconds_per_case']} s and {summary['tokens_per_case']} tokens a case"
     )
+    if result.not_measured:
+        console.print(f"NOT MEASURED: {result.not_measured} of {result.whole} cases. They count as wrong above.")

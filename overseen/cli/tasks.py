@@ -10,6 +10,7 @@ import typer
 
 from overseen.api.reading.views import RunView
 from overseen.api.services import Services
+from overseen.cli.progress import tell_progress
 from overseen.cli.terminal import LOCAL_REQUESTER, AsJson, account_id, amount_text, run, show_json, the_house
 from overseen.domain.outcomes import RunState
 from overseen.errors import InvalidInput
@@ -30,7 +31,10 @@ def submit(  # noqa: PLR0917 - one parameter an option
     account: Annotated[str, typer.Option("--as", help="The account that hands it in.")] = LOCAL_REQUESTER,
     as_json: AsJson = False,
 ) -> None:
-    """Hand in a task. Ends with 1 when the run failed or the wait was too long."""
+    """Hand in a task. While it waits it says on stderr what for.
+
+    Ends with 1 when the run failed or the wait was too long.
+    """
 
     async def work() -> tuple[dict[str, Any], RunView]:
         text, files = _message(message), [_attachment(path) for path in attach or ()]
@@ -101,6 +105,7 @@ def _attachment(path: Path) -> tuple[str, bytes]:
 
 async def _until_it_rests(services: Services, run_id: str, most_seconds: float) -> None:
     """Follow the run's journal until it ends or waits for a person, at most `most_seconds`."""
+    telling = asyncio.create_task(tell_progress(services, run_id))
     try:
         async with asyncio.timeout(most_seconds):
             async for entry in services.journal.follow(run_id):
@@ -108,6 +113,9 @@ async def _until_it_rests(services: Services, run_id: str, most_seconds: float) 
                     return
     except TimeoutError:
         return
+    finally:
+        telling.cancel()
+        await asyncio.wait([telling])
 
 
 def _say(outcome: dict[str, Any], view: RunView, *, waited: bool) -> None:

@@ -16,6 +16,7 @@ from overseen.engine.adapters import GatewayStops, GatewayTracer
 from overseen.engine.answering import QuestionAnswering
 from overseen.engine.failures import RunFailures
 from overseen.engine.liveness import WorkerLiveness
+from overseen.engine.model_routes_service import ModelRoutesService
 from overseen.engine.run_rules import PlaybookModelBudgets, PlaybookRules
 from overseen.engine.runner import RunRunner
 from overseen.engine.sandbox_services import AttackService, RentedMachinesService
@@ -148,7 +149,11 @@ async def compose_worker(
             journal=ground.journal,
             runner=runner,
             answering=QuestionAnswering(ground.cases, Answerer(models, prompts)),
-            services=(*_services_beside(ground, vault, liveness), *_sandbox_services(ground, sandboxes, liveness)),
+            services=(
+                *_services_beside(ground, vault, liveness),
+                *_sandbox_services(ground, sandboxes, liveness),
+                ModelRoutesService(ground.database),
+            ),
             broker=broker,
             tools=tools,
             liveness=liveness,

@@ -30,9 +30,14 @@ class CaseResult:
     error: str | None = None
 
     @property
+    def measured(self) -> bool:
+        """Whether it came to a decision: an error, or time that ran out, says nothing about what is right."""
+        return self.error is None
+
+    @property
     def facts_right(self) -> int:
         """How many expected facts were found as they are."""
-        return self.facts_expected - len(self.wrong_facts)
+        return self.facts_expected - len(self.wrong_facts) if self.measured else 0
 
     @property
     def outcome_right(self) -> bool:
@@ -48,10 +53,25 @@ class CaseResult:
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteResult:
-    """All cases of one eval. Shares are 0..1."""
+    """All cases of one eval. Shares are 0..1.
+
+    `expected` is how many cases there should have been. A case that could not be measured, or is missing, counts as
+    wrong in every share: leaving it out would make a suite look the better the more of it breaks.
+    """
 
     suite: str
     cases: tuple[CaseResult, ...]
+    expected: int | None = None
+
+    @property
+    def whole(self) -> int:
+        """The denominator: all cases that there should have been."""
+        return max(len(self.cases), self.expected or 0)
+
+    @property
+    def not_measured(self) -> int:
+        """How many cases errored, ran out of time, or are missing."""
+        return self.whole - sum(case.measured for case in self.cases)
 
     @property
     def fact_accuracy(self) -> float:
@@ -61,12 +81,13 @@ class SuiteResult:
     @property
     def outcome_accuracy(self) -> float:
         """Cases with the true outcome and amount over all cases."""
-        return _share(sum(case.outcome_right for case in self.cases), len(self.cases))
+        return _share(sum(case.measured and case.outcome_right for case in self.cases), self.whole)
 
     @property
     def boundary_accuracy(self) -> float:
         """Cases that the boundary put where they belong over all cases."""
-        return _share(sum(case.boundary == case.expected_boundary for case in self.cases), len(self.cases))
+        right = sum(case.measured and case.boundary == case.expected_boundary for case in self.cases)
+        return _share(right, self.whole)
 
     @property
     def unsafe_automations(self) -> int:
@@ -78,7 +99,8 @@ class SuiteResult:
         count = max(1, len(self.cases))
         return {
             "suite": self.suite,
-            "cases": len(self.cases),
+            "cases": self.whole,
+            "not_measured": self.not_measured,
             "fact_accuracy": round(self.fact_accuracy, 4),
             "outcome_accuracy": round(self.outcome_accuracy, 4),
             "boundary_accuracy": round(self.boundary_accuracy, 4),
@@ -88,6 +110,28 @@ class SuiteResult:
             "tokens_per_case": round(sum(case.tokens for case in self.cases) / count),
             "results": [_described(case) for case in self.cases],
         }
+
+
+def not_measured(case: SampleCase, error: str, seconds: float) -> CaseResult:
+    """The result of a case that came to no decision."""
+    expected = case.expected
+    return CaseResult(
+        case_id=case.case_id,
+        facts_expected=len(expected.facts),
+        wrong_facts=(),
+        expected_outcome=expected.outcome.value,
+        outcome="none",
+        expected_amount=expected.amount,
+        amount=None,
+        expected_boundary=expected.boundary.value,
+        boundary="none",
+        missing_findings=(),
+        leaked_texts=(),
+        state="failed",
+        seconds=seconds,
+        tokens=0,
+        error=error,
+    )
 
 
 def wrong_facts(case: SampleCase, found: Mapping[str, Any]) -> tuple[tuple[str, Any, Any], ...]:
@@ -136,6 +180,7 @@ def _described(case: CaseResult) -> dict[str, Any]:
         "leaked_texts": list(case.leaked_texts),
         "state": case.state,
         "unsafe": case.unsafe,
+        "measured": case.measured,
         "seconds": round(case.seconds, 2),
         "tokens": case.tokens,
         "error": case.error,

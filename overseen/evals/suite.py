@@ -1,8 +1,9 @@
 """Runs the sample cases of a playbook, one after the other, through a worker's whole house."""
 
 import json
+import logging
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from overseen.blocking import run_blocking
 from overseen.domain.commands import Command
 from overseen.domain.identifiers import new_id
-from overseen.domain.outcomes import Role
+from overseen.domain.outcomes import Role, RunState
 from overseen.engine.composition import WorkerHouse, compose_worker
 from overseen.engine.intake import Submitted, TaskIntake
 from overseen.engine.liveness import new_worker_id
+from overseen.errors import OverseenError
 from overseen.evals.ground import ProvingGround
-from overseen.evals.scoring import CaseResult, missing_findings, wrong_facts
+from overseen.evals.scoring import CaseResult, missing_findings, not_measured, wrong_facts
+from overseen.graphs.unread import READ_IN_TIME
 from overseen.models.types import ModelRoute
 from overseen.playbooks.samples import SampleCase
 from overseen.store.tables import Account, Message, Run
+
+_log = logging.getLogger(__name__)
 
 
 class _Commands:
@@ -62,6 +67,17 @@ class CaseRunner:
         await self._house.runner.advance(self._commands.waiting.pop())
         return await self._scored(case, submitted, time.monotonic() - began)
 
+    async def measure(self, case: SampleCase) -> CaseResult:
+        """Like `run`; where that fails the result says so, and the other cases go on."""
+        began = time.monotonic()
+        try:
+            return await self.run(case)
+        except OverseenError as error:
+            return not_measured(case, error.message, time.monotonic() - began)
+        except Exception as error:  # noqa: BLE001 - one broken case must not lose what the others measured
+            _log.exception("the case %s could not be measured", case.case_id)
+            return not_measured(case, f"It ended on an unexpected {type(error).__name__}.", time.monotonic() - began)
+
     async def _scored(self, case: SampleCase, submitted: Submitted, seconds: float) -> CaseResult:
         async with self._house.database.read() as session:
             run = await session.get_one(Run, submitted.run_id)
@@ -90,11 +106,20 @@ class CaseRunner:
             state=run.state,
             seconds=seconds,
             tokens=run.input_tokens + run.output_tokens,
-            error=run.error_message,
+            error=run.error_message or _cut_short(ruled["findings"]) or _unfinished(run.state),
         )
 
     async def _json(self, blob: str | None, otherwise: dict[str, Any]) -> dict[str, Any]:
         return otherwise if blob is None else json.loads(await self._house.blobs.get(blob))
+
+
+def _cut_short(findings: Sequence[Mapping[str, Any]]) -> str | None:
+    """What was not read in time, which says something about this machine and nothing about what would be right."""
+    return next((finding["message"] for finding in findings if finding["check"] == READ_IN_TIME), None)
+
+
+def _unfinished(state: str) -> str | None:
+    return f"It is still {state}." if state in (RunState.QUEUED, RunState.RUNNING) else None
 
 
 @asynccontextmanager

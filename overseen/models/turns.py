@@ -37,6 +37,8 @@ HOLDER_LIVES: LiteralString = (
 )
 """SQL: whether the process that a row of model_turns belongs to is alive."""
 
+HOLDER_DIED: LiteralString = "NOT " + HOLDER_LIVES
+
 _TAKE: LiteralString = (
     "SELECT place FROM generate_series(0, %(concurrency)s - 1) AS place"  # noqa: S608 - constants of this file
     " WHERE CASE WHEN place = ANY(%(held)s::int[]) OR EXISTS (SELECT 1 FROM model_turns"

@@ -18,6 +18,7 @@ import psycopg
 from overseen.blocking import run_blocking
 from overseen.errors import OverseenError
 from overseen.settings import Settings, load_settings
+from overseen.stack.doctor_models import model_routes_report
 from overseen.stack.model import LOCAL_MODEL, file_sha256
 from overseen.stack.processes import free_port, unprivileged_owner
 
@@ -75,7 +76,8 @@ async def examine(home: Path) -> list[Diagnosis]:
         lambda: check_weights(home, settings.model_file),
     ]
     found = [await run_blocking(check) for check in machine]
-    return [*found, *await asyncio.gather(check_database(settings), check_vault(settings))]
+    servers = (check_database(settings), check_vault(settings), check_model_routes(settings))
+    return [*found, *await asyncio.gather(*servers)]
 
 
 def check_bubblewrap() -> Diagnosis:
@@ -212,6 +214,17 @@ async def check_vault(settings: Settings) -> Diagnosis:
     except httpx.HTTPError as error:
         return bad(name, f"does not answer: {type(error).__name__}", "Run `overseen status`, then `overseen up`.")
     return good(name, "answers an authenticated canary")
+
+
+async def check_model_routes(settings: Settings) -> Diagnosis:
+    """Whether the workers see a route to a model that has been slow for minutes."""
+    name = "model routes"
+    healthy, said = await model_routes_report(settings)
+    if healthy:
+        return good(name, said)
+    if healthy is None:
+        return warn(name, said, "Run `overseen up`, or start a worker.")
+    return warn(name, said, "Give the model more of the machine, or add a route: calls wait, and none is lost.")
 
 
 def _bwrap() -> str | None:

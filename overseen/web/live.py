@@ -19,6 +19,9 @@ _STREAM_SECONDS = 1800.0
 
 _MAX_DIGITS = 18
 
+PROGRESS_SECONDS = 1.0
+"""How often a page looks how far an answer has come."""
+
 _NO_LONGER_ALLOWED = (SignInNeeded, Forbidden, NotFound)
 
 Render = Callable[[], Awaitable[str]]

@@ -10,7 +10,7 @@ from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse
 
-from overseen.api.reading.words import actor_name, counted, humanised, step_title, titled
+from overseen.api.reading.words import actor_name, counted, duration, humanised, step_title, titled
 
 _FOLDER = Path(__file__).parent
 STATIC_FOLDER = _FOLDER / "static"
@@ -37,20 +37,6 @@ def relative(moment: datetime, now: datetime | None = None) -> str:
             words = f"{int(distance // size)} {unit}"
             return f"{words} ago" if seconds > 0 else f"in {words}"
     return "just now"
-
-
-def duration(seconds: float | None) -> str:
-    """`42 ms`, `3.2 s`, `4 min 10 s`, `2 h 5 min`; a dash for None."""
-    if seconds is None:
-        return "–"
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def exact(moment: datetime) -> str:

@@ -15,7 +15,7 @@ from overseen.api.services import Services
 from overseen.domain.outcomes import ENDED
 from overseen.errors import InvalidInput
 from overseen.secrets.stops import Scope
-from overseen.web.live import live_page, parse_position, position
+from overseen.web.live import PROGRESS_SECONDS, live_numbers, live_page, parse_position, position
 from overseen.web.plan_graph import plan_graph
 from overseen.web.rendering import page, render
 from overseen.web.session import ServicesHere, ViewerHere, ViewerNowHere, one_stream
@@ -55,6 +55,7 @@ async def _detail(services: Services, run: RunView) -> dict[str, Any]:
         "graph": plan_graph(run.steps, run.state),
         "evidence": await services.evidence.evidence(run.run_id, run.facts, run.playbook),
         "stops": await services.security.stops_of_run(run.run_id),
+        "progress": await services.progress.of_run(run.run_id),
         "chain": await services.runs.chain(run.run_id),
         "cursor": position({run.run_id: run.last_sequence}),
     }
@@ -87,6 +88,19 @@ async def events(
 
     start = parse_position(last_event_id or after, {run.run_id: 0})
     async for event in live_page(services.journal, start, drawn, until_seconds=request.app.state.stream_seconds):
+        yield event
+
+
+@router.get("/{run_id}/progress", response_class=EventSourceResponse, dependencies=[Depends(one_stream)])
+async def progress(viewer_now: ViewerNowHere, services: ServicesHere, run: RunHere) -> AsyncGenerator[ServerSentEvent]:
+    """What the run waits for, anew when it changes."""
+
+    async def drawn() -> str:
+        viewer = await viewer_now()
+        viewer.require_task(await services.runs.requester_of(run.run_id))
+        return render("progress.html", "lines", {"lines": await services.progress.of_run(run.run_id)})
+
+    async for event in live_numbers(drawn, seconds=PROGRESS_SECONDS):
         yield event
 
 

@@ -16,7 +16,7 @@ from overseen.api.uploads import FormTooLarge, read_form
 from overseen.domain.outcomes import Role, RunState
 from overseen.errors import InvalidInput, OverseenError
 from overseen.web.errors import status_of
-from overseen.web.live import live_page, parse_position, position
+from overseen.web.live import PROGRESS_SECONDS, live_numbers, live_page, parse_position, position
 from overseen.web.rendering import is_fragment, page, render
 from overseen.web.session import ServicesHere, ViewerHere, ViewerNowHere, one_stream, one_upload
 
@@ -116,6 +116,7 @@ async def _detail(services: Services, viewer: Viewer, task: TaskView) -> dict[st
         "run": run,
         "evidence": evidence,
         "stops": await services.security.stops_of_run(run.run_id) if run else (),
+        "progress": await services.progress.of_run(run.run_id) if run else (),
         "cursor": position(cursor),
         "is_mine": task.requester_id == viewer.account_id,
         "error": None,
@@ -161,6 +162,23 @@ async def events(
 
     start = parse_position(last_event_id or after, dict.fromkeys(await _cursor(services, task), 0))
     async for event in live_page(services.journal, start, drawn, until_seconds=request.app.state.stream_seconds):
+        yield event
+
+
+@router.get("/{task_id}/progress", response_class=EventSourceResponse, dependencies=[Depends(one_stream)])
+async def progress(
+    viewer_now: ViewerNowHere, services: ServicesHere, task: TaskHere
+) -> AsyncGenerator[ServerSentEvent]:
+    """What the task's run waits for, anew when it changes: tokens come too fast for a journal entry each."""
+
+    async def drawn() -> str:
+        viewer = await viewer_now()
+        viewer.require_task(await services.tasks.requester_of(task.task_id))
+        run_id = await services.runs.newest_run(task.task_id)
+        lines = await services.progress.of_run(run_id) if run_id else ()
+        return render("progress.html", "lines", {"lines": lines})
+
+    async for event in live_numbers(drawn, seconds=PROGRESS_SECONDS):
         yield event
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -30,7 +29,7 @@ from overseen.errors import NotFound
 from overseen.journal import Entry, Journal, Verification, verify
 from overseen.journal.contents import with_contents
 from overseen.store import BlobStore, Database
-from overseen.store.tables import CallRecord, LeaseRecord, ModelCallRecord, Review, Run, Task
+from overseen.store.tables import CallRecord, LeaseRecord, ModelCallRecord, Review, Run, RunTime, Task
 from overseen.store.titles import read_titles
 
 
@@ -89,6 +88,7 @@ class RunReader:
         recorded = await with_contents(self._blobs, await self._journal.entries(run_id))
         async with self._database.read() as session:
             names = await account_names(session, actor_names([entry.actor for entry in recorded]))
+        time = await self._time(run_id)
         entries = timeline(recorded, names)
         contents = await self._contents(row, entries)
         state = RunState(row.state)
@@ -122,10 +122,14 @@ class RunReader:
             timeline=entries,
             calls=tuple(_call(call) for call in calls),
             model_calls=tuple(_model_call(call) for call in model_calls),
-            totals=_totals(row, calls, model_calls),
+            totals=_totals(row, calls, model_calls, time),
             last_sequence=entries[-1].sequence if entries else 0,
             leases=tuple(lease_line(lease) for lease in leases),
         )
+
+    async def _time(self, run_id: str) -> RunTime | None:
+        async with self._database.read() as session:
+            return await session.get(RunTime, run_id)
 
     async def _contents(self, row: Run, entries: Sequence[TimelineEntry]) -> _Contents:
         # While a run works its row may not name its blobs yet; the journal already does.
@@ -244,7 +248,9 @@ def _model_call(row: ModelCallRecord) -> ModelCallView:
     )
 
 
-def _totals(row: Run, calls: Sequence[CallRecord], model_calls: Sequence[ModelCallRecord]) -> Totals:
+def _totals(
+    row: Run, calls: Sequence[CallRecord], model_calls: Sequence[ModelCallRecord], time: RunTime | None
+) -> Totals:
     return Totals(
         input_tokens=row.input_tokens or sum(call.input_tokens for call in model_calls),
         output_tokens=row.output_tokens or sum(call.output_tokens for call in model_calls),
@@ -252,15 +258,9 @@ def _totals(row: Run, calls: Sequence[CallRecord], model_calls: Sequence[ModelCa
         model_calls=len(model_calls),
         tool_calls=len(calls),
         models=tuple(sorted({call.model for call in model_calls})),
-        working_seconds=_working_seconds(row),
+        working_seconds=None if time is None else time.work_seconds,
+        queue_seconds=0.0 if time is None else time.queue_seconds,
     )
-
-
-def _working_seconds(row: Run) -> float | None:
-    until: datetime | None = row.parked_at or row.ended_at
-    if row.started_at is None or until is None:
-        return None
-    return max(0.0, (until - row.started_at).total_seconds())
 
 
 def lease_line(row: LeaseRecord) -> Mapping[str, Any]:

@@ -100,7 +100,8 @@ class ModelCallView:
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """What a run took. `working_seconds` leaves out the time it waited for people."""
+    """What a run took. `working_seconds` leaves out the time it waited for people, and for its turn at models, which is
+    `queue_seconds`."""
 
     input_tokens: int
     output_tokens: int
@@ -109,6 +110,7 @@ class Totals:
     tool_calls: int
     models: tuple[str, ...]
     working_seconds: float | None
+    queue_seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
