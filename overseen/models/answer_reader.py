@@ -215,7 +215,8 @@ def _text_of(content: object) -> str | None:
     if isinstance(content, str):
         return content
     if isinstance(content, Mapping):
-        if content.get("type") not in _TEXT_PARTS:
+        kind = content.get("type")
+        if not (kind is None or isinstance(kind, str)) or kind not in _TEXT_PARTS:
             return ""
         text = content.get("text")
         text = text.get("value") if isinstance(text, Mapping) else text
