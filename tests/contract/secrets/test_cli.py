@@ -119,11 +119,16 @@ async def test_a_switch_that_met_nothing_says_so_and_one_that_did_says_what(brok
     assert "Before: 1 live leases, 0 running calls. 1 leases ended, proven gone after" in busy.stdout
 
 
-async def test_everything_is_only_asked_for(broker: LeaseBroker) -> None:
-    asked = await answer("kill", "--everything", "--reason", "fire", "--by", "ann")
-    refused = await overseen("kill", "--confirm", asked["stop_id"], "--by", "ann", "--json")
+async def test_everything_is_only_asked_for_until_another_user_of_the_machine_confirms(
+    broker: LeaseBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = await answer("kill", "--everything", "--reason", "fire")
+    for name in ("USER", "LOGNAME", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "ben")
+    refused = await overseen("kill", "--confirm", asked["stop_id"], "--json")
     assert refused.exit_code == 1
-    assert (await answer("kill", "--confirm", asked["stop_id"], "--by", "ben"))["proven"]
+    monkeypatch.setattr("overseen.cli.stops.os_user", lambda: "ben")
+    assert (await answer("kill", "--confirm", asked["stop_id"]))["proven"]
 
 
 async def test_sweep_and_reconcile_answer_in_json(broker: LeaseBroker) -> None:

@@ -17,6 +17,7 @@ from overseen.stack.postgres import EmbeddedPostgres
 from overseen.stack.postgres_layout import STORE_OWNER, make_database
 from overseen.web import make_app
 from overseen.web.session import COOKIE
+from tests.contract.web.real_server import server  # noqa: F401 - a fixture
 from tests.web_scenario import House, Scenario
 
 BASE = "http://127.0.0.1"
@@ -45,9 +46,10 @@ async def furnished(
     return Furnished(template=_TEMPLATE, home=home, house=house)
 
 
-def _settings(server: EmbeddedPostgres, database: str, home: Path) -> Settings:
+def _settings(postgres: EmbeddedPostgres, database: str, home: Path) -> Settings:
     return Settings(
-        home=home, database=DatabaseSettings.model_validate({"url": server.url(database, STORE_OWNER), "pool_size": 4})
+        home=home,
+        database=DatabaseSettings.model_validate({"url": postgres.url(database, STORE_OWNER), "pool_size": 4}),
     )
 
 
