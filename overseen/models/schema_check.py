@@ -40,8 +40,7 @@ class SchemaCheckedModel:
         """See ModelPort."""
         answer = await self._inner.complete(request)
         if request.schema is None:
-            # A text that was cut within an emoji holds half of it, which nothing behind can store.
-            return dataclasses.replace(answer, text=without_broken_characters(answer.text))
+            return answer
         try:
             return _checked(answer, request.schema)
         except SchemaViolation as violation:

@@ -155,6 +155,27 @@ async def test_a_second_wrong_answer_is_a_failure_that_quotes_nothing(
     assert "Jane" not in str([entry.payload for entry in entries])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"kind": "car", "amount": "1", "amount": "9999"}',
+        '{"kind": "car", "amount": "half \\ud83d"}',
+        '{"kind": "car", "amount": "a\\u0000b"}',
+        '{"kind": "car", "amount": NaN}',
+        '{"kind": "car", "amount": "1", "size": ' + "9" * 5000 + "}",
+        "[" * 100_000,
+    ],
+    ids=["repeated key", "half an emoji", "NUL", "NaN", "huge integer", "deep"],
+)
+async def test_json_that_readers_take_differently_is_of_no_schema(
+    gateway_for: BuildGateway, journal: Journal, text: str
+) -> None:
+    model = ScriptedModel({"extract": [text, text]})
+    with pytest.raises(SchemaViolation):
+        await gateway_for(model).complete(ask())
+    assert await kinds(journal) == ["ModelFailed", "ModelFailed"]
+
+
 async def test_an_unavailable_route_is_tried_again_after_growing_waits(
     gateway_for: BuildGateway, journal: Journal, clock: FakeClock
 ) -> None:

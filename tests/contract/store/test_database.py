@@ -1,5 +1,6 @@
 """Transactions and pipelines on a real PostgreSQL."""
 
+import traceback
 from contextlib import AsyncExitStack
 
 import psycopg
@@ -81,3 +82,38 @@ async def test_when_every_connection_is_in_use_it_says_so(database: Database, mo
             for _ in range(40):
                 await (await held.enter_async_context(database.read())).execute(text("SELECT 1"))
     assert await count(database) == 0
+
+
+SECRET = "Jane Miller, 14 Elm Street"
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        ("INSERT INTO workers (worker_id, region, process) VALUES (:text, :text, :text)", {"text": SECRET}),
+        ("SELECT CAST(:text AS integer)", {"text": SECRET}),
+        (
+            "INSERT INTO service_reports (name, worker_id, at, ok, detail) VALUES (:text, :text, now(), true, '{}')",
+            None,
+        ),
+    ],
+    ids=["not JSON", "not a number", "twice"],
+)
+async def test_an_error_of_the_database_quotes_nothing_that_was_sent(
+    database: Database, statement: str, values: dict[str, str]
+) -> None:
+    with pytest.raises(Exception, match="SQLSTATE") as caught:
+        async with database.transaction() as session:
+            for _ in range(2):
+                await session.execute(text(statement), values)
+    assert "Elm Street" not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_nor_does_one_that_comes_past_the_engine(database: Database) -> None:
+    with pytest.raises(psycopg.errors.UniqueViolation, match="SQLSTATE 23505 workers_pkey") as caught:
+        async with database.pipeline() as connection:
+            await connection.execute("BEGIN")
+            for _ in range(2):
+                await connection.execute(INSERT, (SECRET,))
+            await connection.execute("COMMIT")
+    assert "Elm Street" not in "".join(traceback.format_exception(caught.value))
