@@ -42,3 +42,28 @@ def clean_text(text: str) -> CleanedText:
 def clean_line(text: str) -> str:
     """`text` cleaned and on one line, with single spaces."""
     return " ".join(clean_text(text).text.split())
+
+
+def cut_text(text: str, most: int) -> str:
+    """At most `most` characters of `text`, cut where a reader sees one character end: no half emoji, no lost accent."""
+    if len(text) <= most:
+        return text
+    end = most
+    while end > 0 and (_belongs_to_the_one_before(text[end]) or text[end - 1] == _JOINER or _within_flag(text, end)):
+        end -= 1
+    return text[: end or most]
+
+
+_JOINER = "\u200d"
+
+
+def _belongs_to_the_one_before(sign: str) -> bool:
+    return sign == _JOINER or "\U0001f3fb" <= sign <= "\U0001f3ff" or unicodedata.category(sign) in ("Mn", "Me", "Mc")
+
+
+def _within_flag(text: str, end: int) -> bool:
+    """Whether a cut at `end` stands between the two letters that make a flag."""
+    letters = 0
+    while letters < end and "\U0001f1e6" <= text[end - letters - 1] <= "\U0001f1ff":
+        letters += 1
+    return letters % 2 == 1 and "\U0001f1e6" <= text[end] <= "\U0001f1ff"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from overseen.domain.clean_text import clean_line
+from overseen.domain.clean_text import clean_line, cut_text
 from overseen.domain.content_kinds import content_type, image_size, is_encrypted_pdf, is_truncated_pdf
 from overseen.errors import InvalidInput
 
@@ -82,8 +82,8 @@ def clean_name(name: str) -> str:
     line = re.sub(r'[<>:"|?*]', "_", line).lstrip(". ").rstrip(". ")
     stem, dot, ending = line.rpartition(".")
     if dot and len(ending) <= 10:
-        line = stem[: MOST_NAME - len(ending) - 1] + dot + ending
-    return line[:MOST_NAME] or "attachment"
+        line = cut_text(stem, MOST_NAME - len(ending) - 1) + dot + ending
+    return cut_text(line, MOST_NAME) or "attachment"
 
 
 def accept_attachment(name: str, content: bytes) -> AcceptedFile:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from overseen.domain.canonical import digest_bytes
-from overseen.domain.clean_text import clean_text
+from overseen.domain.clean_text import clean_text, cut_text
 from overseen.domain.commands import Command
 from overseen.domain.identifiers import new_id
 from overseen.domain.intake import AcceptedFile, accept_attachments
@@ -268,4 +268,4 @@ class TaskIntake:
 def _title(text: str, files: Sequence[AcceptedFile]) -> str:
     first_line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     title = first_line or ", ".join(file.name for file in files)
-    return title if len(title) <= _TITLE_LENGTH else title[: _TITLE_LENGTH - 1].rstrip() + "…"
+    return title if len(title) <= _TITLE_LENGTH else cut_text(title, _TITLE_LENGTH - 1).rstrip() + "…"

@@ -94,7 +94,7 @@ SECRET = "Jane Miller, 14 Elm Street"
         ("SELECT CAST(:text AS integer)", {"text": SECRET}),
         (
             "INSERT INTO service_reports (name, worker_id, at, ok, detail) VALUES (:text, :text, now(), true, '{}')",
-            None,
+            {"text": SECRET},
         ),
     ],
     ids=["not JSON", "not a number", "twice"],
