@@ -2,16 +2,22 @@
 
 import asyncio
 import re
+from datetime import timedelta
 
 import pytest
 from playwright.async_api import Route, expect
 
 from overseen.journal import events
+from overseen.models.turns import TurnQueue
+from overseen.models.types import RouteProfile
+from overseen.store.tables import ModelTurn, now
+from tests.contract.models.conftest import ask
 from tests.web_scenario import House
 
 pytestmark = pytest.mark.browser
 
 LETTER = {"name": "letter.txt", "mimeType": "text/plain", "buffer": b"Dear insurer, a pipe burst. Policy HOM-4471-BX."}
+PATIENCE = 30_000
 PROGRAM = {"name": "estimate.pdf", "mimeType": "application/pdf", "buffer": b"MZ\x90\x00" + bytes(400)}
 
 
@@ -70,6 +76,23 @@ async def test_progress_is_shown_while_it_happens_and_survives_a_lost_connection
     await page.context.set_offline(False)
     await expect(step).to_contain_text("done")
     site.errors.clear()
+
+
+async def test_how_far_an_answer_is_shows_while_it_comes(site, house: House) -> None:
+    page = await site.page("rosa", f"/tasks/{house.working_task}")
+    queue = TurnQueue(site.services.database)
+    narrow = RouteProfile(name="narrow", model="qwen", regions=frozenset({"local"}))
+    async with queue.turn(ask(run_id=house.working_run, purpose="read_letter"), narrow) as turn:
+        turn.heard(41)
+        await page.get_by_text("41 tokens so far").wait_for(timeout=PATIENCE)
+        turn.heard(57)
+        await page.get_by_text("57 tokens so far").wait_for(timeout=PATIENCE)
+        async with site.services.database.transaction() as session:
+            row = await session.get_one(ModelTurn, turn.turn_id)
+            row.started_at, row.usual_seconds = now() - timedelta(minutes=3), 8.0
+        await page.get_by_text("Slower than usual").wait_for(timeout=PATIENCE)
+    await page.get_by_text("tokens so far").wait_for(state="detached", timeout=PATIENCE)
+    await queue.close()
 
 
 async def test_a_page_is_live_however_late_its_scripts_arrive(site, house: House) -> None:
