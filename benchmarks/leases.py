@@ -154,14 +154,15 @@ def by_hand(made: House, run_token: str, grant: str | None, *, look_up: bool = F
     """
     parent = hvac.Client(made.address, token=run_token, session=made.session, timeout=3)
     name = grant or "none"
-    auth = parent.auth.token.create(role_name=f"call-{name}", ttl="65s", entity_alias="agent-policy_lookup")["auth"]
+    asked = {"ttl": "65s", "entity_alias": "agent-policy_lookup"}
+    auth = parent.adapter.post(f"/v1/auth/token/create/call-{name}", json=asked)["auth"]
     lease_id = ""
     if grant is not None:
         child = hvac.Client(made.address, token=auth["client_token"], session=made.session, timeout=3)
         credential = child.secrets.database.generate_credentials(grant)
         lease_id = credential["lease_id"]
         made.by_hand.adapter.put("/v1/sys/leases/revoke", json={"lease_id": lease_id, "sync": True})
-    made.by_hand.auth.token.revoke_accessor(auth["accessor"])
+    made.by_hand.adapter.post("/v1/auth/token/revoke", json={"token": auth["client_token"]})
     if look_up:
         with contextlib.suppress(hvac.exceptions.Forbidden, hvac.exceptions.InvalidRequest):
             made.by_hand.auth.token.lookup_accessor(auth["accessor"])

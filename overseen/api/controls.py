@@ -16,6 +16,7 @@ from overseen.blocking import run_blocking
 from overseen.engine.backups import Backup, backups_folder, is_late, kept_backups
 from overseen.engine.sandboxes import LOCAL, verdict_file
 from overseen.errors import OverseenError
+from overseen.secrets.vault_check import check_own_logins
 from overseen.settings import Settings
 from overseen.stack.doctor import Diagnosis, bad, good, warn
 from overseen.store.tables import ServiceReport, now
@@ -123,6 +124,16 @@ async def check_private_files(settings: Settings, services: Services) -> Diagnos
     return good(name, f"{settings.home} and its keys are closed to others")
 
 
+async def check_vault_logins(settings: Settings, services: Services) -> Diagnosis:  # noqa: ARG001
+    """Each of our logins in Vault works, and can do no more than its work."""
+    name = "narrow logins"
+    deviations = await check_own_logins(settings.vault)
+    if deviations:
+        said = "; ".join(f"{found.what}: {found.detail}" for found in deviations[:3])
+        return bad(name, said[:400], "See docs/decisions/0018 and run `overseen vault check`.")
+    return good(name, "each login in Vault has its own narrow policy and nothing beside it")
+
+
 async def check_encrypted_ways(settings: Settings, services: Services) -> Diagnosis:  # noqa: ARG001
     """Passwords and tokens leave this machine only under TLS."""
     name = "encrypted ways"
@@ -140,6 +151,7 @@ async def check_encrypted_ways(settings: Settings, services: Services) -> Diagno
 CONTROLS: Sequence[tuple[str, Control]] = (
     ("sandbox attested", check_sandbox),
     ("vault serves", _service_control("vault serves", "canary", "an authenticated request is answered")),
+    ("narrow logins", check_vault_logins),
     ("leases end", _service_control("leases end", "sweeper", "nothing is left behind")),
     ("reconciler quiet", check_reconciler),
     ("backups", check_backups),

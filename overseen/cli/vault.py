@@ -7,39 +7,17 @@ from typing import Annotated
 
 import typer
 
-from overseen.errors import Misconfigured
-from overseen.secrets.connect import broker_vault, effects_vault, killswitch_vault
-from overseen.secrets.errors import VaultRefused
+from overseen.secrets.connect import broker_vault
 from overseen.secrets.secret import Secret
-from overseen.secrets.vault_check import Deviation, LoginMethod, check_own_token, check_vault, policy_text
+from overseen.secrets.vault_check import Deviation, LoginMethod, check_own_logins, check_vault, policy_text
 from overseen.settings import VaultSettings, load_settings
-from overseen.stack.vault_layout import BROKER, EFFECTS, KILL_SWITCH, LAYOUT
+from overseen.stack.vault_layout import LAYOUT
 
 app = typer.Typer(no_args_is_help=True, help="Policies and roles that Overseen needs in Vault.")
 
 
 def _login(settings: VaultSettings) -> LoginMethod:
     return LoginMethod(auth=settings.auth, mount=settings.auth_mount or settings.auth)
-
-
-async def _check_own_tokens(settings: VaultSettings) -> list[Deviation]:
-    """Each login of this installation as it is: what its entity was given does not stand in its role."""
-    found: list[Deviation] = []
-    for connect, role in ((broker_vault, BROKER), (effects_vault, EFFECTS), (killswitch_vault, KILL_SWITCH)):
-        try:
-            vault = connect(settings)
-        except Misconfigured as error:
-            found.append(
-                Deviation(what=f"login {role}", problem="missing", detail=f"{error.message} {error.next_step}")
-            )
-            continue
-        try:
-            found += await check_own_token(vault, role)
-        except VaultRefused as refused:
-            found.append(Deviation(what=f"login {role}", problem="missing", detail=refused.message))
-        finally:
-            await vault.close()
-    return found
 
 
 @app.command("policy")
@@ -73,7 +51,7 @@ def check(
             found = await check_vault(vault, Secret(token), LAYOUT, _login(settings))
         finally:
             await vault.close()
-        return found + await _check_own_tokens(settings)
+        return found + await check_own_logins(settings)
 
     found = asyncio.run(compare())
     if as_json:

@@ -4,14 +4,21 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from overseen.errors import Misconfigured
+from overseen.secrets.connect import broker_vault, effects_vault, killswitch_vault
 from overseen.secrets.errors import VaultRefused
 from overseen.secrets.secret import Secret
 from overseen.secrets.vault_client import VaultClient
 from overseen.secrets.vault_policies import compare_policies
+from overseen.settings import VaultSettings
 from overseen.stack.postgres_layout import NO_LARGE_OBJECTS, NO_SCHEMA_CHANGES
 from overseen.stack.vault_layout import (
+    BROKER,
     CONNECTION,
+    EFFECTS,
     EFFECTS_RUN_TOKEN,
+    JOURNAL_KEY,
+    KILL_SWITCH,
     PROVISIONER,
     REVOCATION,
     RUN_TOKEN,
@@ -116,16 +123,75 @@ async def check_vault(
 
 
 async def check_own_token(vault: VaultClient, policy: str) -> list[Deviation]:
-    """Whether a login of ours has just its own policy: one that its entity was given counts for every token of it.
+    """What a login of ours is and may, as Vault tells it itself: just its own policy, and none of what would make it
+    more. A policy that its entity was given counts for every token of it.
 
     Raises VaultRefused when the login does not work, and VaultUnavailable.
     """
+    what = f"login {policy}"
     own = (await vault.read("auth/token/lookup-self"))["data"]
     more = sorted({*(own.get("policies") or ()), *(own.get("identity_policies") or ())} - {policy})
-    if not more:
-        return []
-    detail = f"its token has {', '.join(more)} beside its own policy: look at the policies of its entity and groups"
-    return [Deviation(what=f"login {policy}", problem="too_wide", detail=detail)]
+    found: list[Deviation] = []
+    if more:
+        detail = f"its token has {', '.join(more)} beside its own policy: look at the policies of its entity and groups"
+        found.append(Deviation(what=what, problem="too_wide", detail=detail))
+    paths = [*_NOBODYS, *(path for path, whose in _ONLY.items() if whose != policy)]
+    try:
+        answer = await vault.write("sys/capabilities-self", {"paths": paths})
+    except VaultRefused:
+        detail = "It is not that of `overseen vault policy`: it may not be asked what it may do."
+        return [*found, Deviation(what=f"policy {policy}", problem="different", detail=detail)]
+    may = [path for path in paths if answer["data"].get(path, ["deny"]) != ["deny"]]
+    return [*found, *(Deviation(what=what, problem="too_wide", detail=f"it may use {path}") for path in may)]
+
+
+async def check_own_logins(settings: VaultSettings) -> list[Deviation]:
+    """The same for every login of this installation. Raises VaultUnavailable."""
+    found: list[Deviation] = []
+    for connect, role in ((broker_vault, BROKER), (effects_vault, EFFECTS), (killswitch_vault, KILL_SWITCH)):
+        try:
+            vault = connect(settings)
+        except Misconfigured as error:
+            detail = f"{error.message} {error.next_step}"
+            found.append(Deviation(what=f"login {role}", problem="missing", detail=detail))
+            continue
+        try:
+            found += await check_own_token(vault, role)
+        except VaultRefused as refused:
+            found.append(Deviation(what=f"login {role}", problem="missing", detail=refused.message))
+        finally:
+            await vault.close()
+    return found
+
+
+_NOBODYS = (
+    "identity/entity/id/any",
+    "identity/entity/name/any",
+    "identity/entity",
+    "identity/entity-alias",
+    "identity/group",
+    "sys/policies/acl/any",
+    "sys/auth/any",
+    "sys/mounts/any",
+    "sys/audit/any",
+    "auth/token/create",
+    "auth/token/create-orphan",
+    "auth/token/create/any",
+    "auth/token/roles/any",
+    "auth/approle/role/any",
+    "database/creds/any",
+    "kv/data/any",
+)
+"""Paths of which none of our logins may use any."""
+
+_ONLY = {
+    "auth/token/revoke-accessor": KILL_SWITCH,
+    "auth/token/accessors": KILL_SWITCH,
+    "auth/token/create/run": BROKER,
+    "auth/token/create/run-effects": EFFECTS,
+    f"transit/sign/{JOURNAL_KEY}": BROKER,
+}
+"""Paths that one login may use, and which."""
 
 
 def _policies(layout: VaultLayout) -> dict[str, str]:

@@ -122,7 +122,8 @@ def rule(path: str, capabilities: str, more: str = "") -> str:
 
 def run_token_policies(name: str) -> list[str]:
     """Policies of the tokens that the token role `run` or `run-effects` makes."""
-    return [name, f"{name}{SITE}"]
+    # A call with an authorization may read as well.
+    return sorted({name, f"{name}{SITE}", f"{RUN_TOKEN}{SITE}"})
 
 
 def mint_rule(role: str, more: str = "") -> str:
@@ -201,6 +202,8 @@ _OWN_TOKEN = (
     rule("auth/token/lookup-self", '["read"]')
     + rule("auth/token/renew-self", '["update"]')
     + rule("auth/token/revoke-self", '["update"]')
+    # Each login can be asked what it may do, without an administrator.
+    + rule("sys/capabilities-self", '["update"]')
 )
 
 # Leases of the database engine only: those of logins, of other engines and of other houses are not ours to end.

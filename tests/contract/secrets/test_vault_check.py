@@ -6,7 +6,7 @@ import hvac
 import pytest
 
 from overseen.secrets.secret import Secret
-from overseen.secrets.vault_check import check_own_token, check_vault, policy_text
+from overseen.secrets.vault_check import check_own_logins, check_own_token, check_vault, policy_text
 from overseen.secrets.vault_client import VaultClient
 from overseen.stack.vault_layout import LAYOUT, PROVISIONER
 from overseen.stack.vault_provisioning import read_logins
@@ -153,6 +153,28 @@ async def test_a_policy_on_an_agents_entity_and_on_a_logins_own_is_too_wide(
     finally:
         provisioner.write_data("identity/entity", data={"id": own, "policies": []})
     assert (deviation.problem, "run" in deviation.detail) == ("too_wide", True)
+
+
+async def test_each_login_says_itself_what_it_may(
+    openbao_server: RunningOpenBao, vault: VaultClient, killswitch: VaultClient, provisioner: hvac.Client
+) -> None:
+    assert await check_own_logins(openbao_server.settings) == []
+    own = LAYOUT.all_policies["overseen-killswitch"]
+    wide = own + 'path "identity/entity/id/*" { capabilities = ["update"] }'
+    provisioner.sys.create_or_update_acl_policy("overseen-killswitch", wide)
+    try:
+        found = await check_own_logins(openbao_server.settings)
+        assert [(one.what, one.problem, one.detail) for one in found] == [
+            ("login overseen-killswitch", "too_wide", "it may use identity/entity/id/any")
+        ]
+        provisioner.sys.create_or_update_acl_policy("overseen-killswitch", own.replace("sys/capabilities-self", "no"))
+        assert [one.problem for one in await check_own_logins(openbao_server.settings)] == ["different"]
+    finally:
+        provisioner.sys.create_or_update_acl_policy("overseen-killswitch", own)
+    nameless = openbao_server.settings.model_copy(update={"effects_role_id": None})
+    assert [(one.what, one.problem) for one in await check_own_logins(nameless)] == [
+        ("login overseen-effects", "missing")
+    ]
 
 
 def test_the_printed_policies_are_those_of_the_layout() -> None:

@@ -91,7 +91,7 @@ async def garages() -> AsyncIterator[Resource]:
     await runner.cleanup()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def vault_told(openbao_server: RunningOpenBao) -> None:
     """Vault after an administrator ran what the document says."""
     address = openbao_server.server.address

@@ -68,7 +68,7 @@ async def test_a_claim_is_handed_in_watched_reviewed_and_answered(working_site: 
     assert paid == [("492.80",)]
 
     aude = await working_site.page("aude", "/leases")
-    row = aude.get_by_role("row").filter(has_text="pay settlement")
+    row = aude.get_by_role("row").filter(has_text="pay_settlement")
     await expect(row).to_contain_text("proven gone")
     await row.get_by_role("link").first.click()
     await expect(aude.get_by_text("Approved by")).to_be_visible()

@@ -75,7 +75,7 @@ async def test_an_auditor_finds_the_lease_behind_a_payment_in_three_clicks_and_e
     page = await site.page("aude", f"/runs/{house.settled_run}")
     await page.get_by_role("link", name="Leases").last.click()
     await page.wait_for_url("**/leases?run_id=*")
-    await page.get_by_role("link", name=re.compile("pay settlement")).click()
+    await page.get_by_role("link", name=re.compile("pay_settlement")).click()
     await expect(page.get_by_role("heading", name="Its life, to scale")).to_be_visible()
     await expect(page.get_by_text("v-insurer-pay-k2")).to_be_visible()
     await expect(page.get_by_text("René Okafor")).to_be_visible()
@@ -157,6 +157,31 @@ async def test_the_keyboard_alone_stops_a_run_and_lifts_the_switch(guarded: Guar
     await page.keyboard.type("The drill is over.")
     await page.keyboard.press("Control+Enter")
     await expect(page.get_by_text("Lifted by Aude Meyer.")).to_be_visible()
+
+
+async def test_an_agent_is_chosen_from_a_list_and_a_switch_that_met_nothing_says_so(
+    guarded: Guarded, violations
+) -> None:
+    page = await guarded.site.page("aude", "/leases")
+    await page.get_by_role("button", name="Kill switch").click()
+    dialog = page.get_by_role("dialog", name="Pull a kill switch")
+    await expect(dialog.get_by_label("Runs that have not ended")).to_be_visible()
+    await dialog.get_by_label("an agent").check()
+    await expect(dialog.get_by_label("Runs that have not ended")).to_be_hidden()
+    await dialog.get_by_label("Agents").select_option("policy_lookup")
+    await expect(page.locator("#reach-any")).to_contain_text("live lease")
+    await keep_picture(page, "stop-agent-chosen")
+    await dialog.get_by_label("a tool").check()
+    await dialog.get_by_label("Tools").select_option("register_claim")
+    await expect(page.locator("#reach-any")).to_contain_text("nothing would be ended")
+    assert await violations(page) == []
+    await dialog.get_by_label("Why").fill("A drill.")
+    await dialog.get_by_role("button", name="Stop it now").click()
+    await page.wait_for_url("**/leases/stops/stop_*")
+    await expect(page.get_by_text("Nothing was live; new ones are refused from now on.")).to_be_visible()
+    await expect(page.get_by_text("proven gone")).to_have_count(0)
+    assert await violations(page) == []
+    await keep_picture(page, "stop-met-nothing")
 
 
 async def test_numbers_follow_without_a_reload(guarded: Guarded) -> None:
