@@ -20,6 +20,7 @@ from overseen.engine.runner import RunRunner
 from overseen.engine.sandbox_services import AttackService, RentedMachinesService
 from overseen.engine.sandboxes import build_sandboxes
 from overseen.engine.services import CanaryService, ReconcilerService, Service, SweeperService
+from overseen.engine.witnessing import WitnessService, configured_witnesses
 from overseen.graphs.case_file import CaseFiles
 from overseen.graphs.services import RunServices
 from overseen.graphs.supervisor_graph import build_supervisor_graph
@@ -230,7 +231,15 @@ def _services_beside(ground: _Ground, vault: VaultClient, liveness: WorkerLivene
     )
     canary = Canary(database=database, journal=journal, vault=vault)
     switch = KillSwitch(database=database, journal=journal, blobs=ground.blobs, vault=killswitch, source=source)
-    return CanaryService(canary), SweeperService(sweeper, switch), reconciler
+    witness = WitnessService(
+        database=database,
+        journal=journal,
+        signer=HeadSigner(vault),
+        witnesses=configured_witnesses(settings, vault),
+        interval_seconds=settings.witness.interval_seconds,
+        idle_seconds=settings.witness.idle_seconds,
+    )
+    return CanaryService(canary), SweeperService(sweeper, switch), reconciler, witness
 
 
 def _sandbox_services(ground: _Ground, sandboxes: SelectingBackend, liveness: WorkerLiveness) -> tuple[Service, ...]:

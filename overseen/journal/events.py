@@ -101,11 +101,12 @@ class RunEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunFailed(Event):
-    """The run ended on an error that no retry mends."""
+    """The run ended on an error that no retry mends. `state` is failed or stopped."""
 
     error_code: str
     message: str
     who_acts: str
+    state: str | None = None
 
 
 # --- plan and steps -------------------------------------------------------------------------------------------------
