@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import getpass
 import json
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -14,15 +15,17 @@ import typer
 from overseen.cli.terminal import AsJson, run, show_json, the_house
 from overseen.cli.verification_text import verification_lines
 from overseen.domain.canonical import plain
+from overseen.engine.acceptance import Acceptance
 from overseen.engine.witnessing import configured_witnesses
 from overseen.errors import InvalidInput, Misconfigured, OverseenError
 from overseen.journal import SYSTEM, Entry, Verdict, Verification, verify
+from overseen.journal.events import JournalAccepted
 from overseen.secrets.connect import broker_vault
 from overseen.secrets.errors import VaultRefused, VaultUnavailable
-from overseen.secrets.signer import SignatureReader
+from overseen.secrets.signer import HeadSigner, SignatureReader
 from overseen.settings import load_settings
 
-app = typer.Typer(no_args_is_help=True, help="The journal: show, follow, verify, export.")
+app = typer.Typer(no_args_is_help=True, help="The journal: show, follow, verify, accept, export.")
 
 StreamName = Annotated[str, typer.Argument(help="A run's id, a task's id, or `system`.")]
 _PAGE = 1000
@@ -111,6 +114,39 @@ async def _verified(stream: str | None) -> Verification:
         except (Misconfigured, VaultRefused, VaultUnavailable) as error:
             signatures, witnesses = None, configured_witnesses(settings, None, why=error.message)
         return await verify(services.journal, stream=stream, signatures=signatures, witnesses=witnesses)
+
+
+@app.command("accept")
+def accept(
+    reason: Annotated[str, typer.Option(help="What happened: which backup was restored, where the witness went.")],
+    as_json: AsJson = False,
+) -> None:
+    """Go on after a restore from a backup or the loss of a witness; `verify` tells of it from then on.
+
+    What witnesses held is set aside, not deleted. A database that is damaged by itself is not accepted.
+    """
+
+    async def work() -> JournalAccepted:
+        settings = load_settings()
+        async with the_house() as services, AsyncExitStack() as stack:
+            vault = broker_vault(settings.vault)
+            stack.push_async_callback(vault.close)
+            acceptance = Acceptance(
+                database=services.database,
+                journal=services.journal,
+                blobs=services.blobs,
+                signer=HeadSigner(vault),
+                signatures=await SignatureReader.ask(vault),
+                witnesses=configured_witnesses(settings, vault),
+            )
+            return await acceptance.accept(reason=reason, by=f"operator:{getpass.getuser()}")
+
+    said = run(work(), as_json=as_json)
+    if as_json:
+        show_json({"set_aside": said.set_aside, "unsigned": said.unsigned})
+        return
+    for what in (*said.set_aside, *(f"{run_id} was closed without a signature." for run_id in said.unsigned)):
+        typer.echo(f"accepted: {what}")
 
 
 @app.command("export")

@@ -29,6 +29,8 @@ def verification_lines(found: Verification) -> Iterator[str]:
         yield f"  {witness.name}: {witness.problem or f'agrees up to checkpoint {witness.number}'}"
     if found.unwitnessed:
         yield f"{found.unwitnessed} entries came after it: their hashes are checked, but no witness has seen them yet."
+    for accepted in found.accepted:
+        yield f"Accepted {accepted}"
     for reason in found.unproven:
         yield f"NOT VERIFIED  {reason}"
     for item in found.breaks:

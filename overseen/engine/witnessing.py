@@ -25,7 +25,8 @@ from overseen.settings import Settings
 from overseen.store import Database
 from overseen.store.tables import CheckpointLeaf, JournalHead, JournalRow, Run, WitnessRow, now
 
-_LOCK = 7_201_342
+WITNESS_LOCK = 7_201_342
+"""The advisory lock of whoever makes checkpoints."""
 _UNSEALED_AFTER = timedelta(seconds=60)
 _SEALED_AT_ONCE = 50
 _TURNS_LATE = 6
@@ -49,6 +50,10 @@ class AbsentWitness:
         raise WitnessUnavailable(self._why)
 
     async def tell(self, checkpoints: Sequence[Checkpoint]) -> None:  # noqa: ARG002 - the port's
+        """See Witness."""
+        raise WitnessUnavailable(self._why)
+
+    async def set_aside(self) -> None:
         """See Witness."""
         raise WitnessUnavailable(self._why)
 
@@ -102,7 +107,7 @@ class WitnessService:
 
         None where another worker does it.
         """
-        async with alone(self._database, _LOCK) as mine:
+        async with alone(self._database, WITNESS_LOCK) as mine:
             return await self._turn() if mine else None
 
     async def _turn(self) -> Turn:

@@ -506,6 +506,20 @@ class ChainClosed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class JournalAccepted(Event):
+    """Someone looked at what the journal cannot prove, and said that it goes on from here.
+
+    `set_aside` are witnesses that held something else ("name: up to N"), after a restore from a backup or a loss;
+    `unsigned` are runs that an earlier version closed without a signature. `signature` is of all of this.
+    """
+
+    reason_blob: str
+    set_aside: tuple[str, ...]
+    unsigned: tuple[str, ...]
+    signature: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class SignedIn(Event):
     """Someone signed in. `method` is password or link."""
 

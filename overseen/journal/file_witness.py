@@ -1,5 +1,6 @@
 """A witness that is a file: one line a checkpoint, only ever appended to."""
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from typing import TypeVar
 from overseen.blocking import run_blocking
 from overseen.journal.checkpoints import Checkpoint, read_line
 from overseen.journal.errors import WitnessUnavailable
+from overseen.store.tables import now
 
 T = TypeVar("T")
 
@@ -44,6 +46,17 @@ class FileWitness:
                 not_done="The witness was not told.",
                 next_step="Make room, or make it writable for the worker.",
             ) from error
+
+    async def set_aside(self) -> None:
+        """See Witness. Kept beside it, with the time in its name."""
+        try:
+            await run_blocking(self._rename)
+        except OSError as error:
+            raise WitnessUnavailable(f"{self._path} cannot be set aside: {error.strerror}.") from error
+
+    def _rename(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._path.rename(self._path.with_name(f"{self._path.name}.set-aside-{now():%Y%m%dT%H%M%S%f}"))
 
     async def _read(self, read: Callable[[], T]) -> T:
         try:

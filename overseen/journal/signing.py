@@ -3,9 +3,11 @@
 import logging
 from typing import Protocol
 
+from overseen.domain.canonical import digest
 from overseen.errors import Conflict, OverseenError
 from overseen.journal.chain import hash_of
 from overseen.journal.errors import JournalDamaged
+from overseen.journal.events import JournalAccepted
 from overseen.journal.journal import Journal
 from overseen.store.database import Database
 
@@ -14,6 +16,7 @@ SEALER = "service:journal"
 
 _LOG = logging.getLogger(__name__)
 _TRIES = 5
+_ACCEPTED = "overseen-accepted:v1:"
 
 
 class Signer(Protocol):
@@ -30,6 +33,11 @@ class SignatureCheck(Protocol):
     async def verify(self, text: str, signature: str, /) -> bool:
         """Whether `signature` is ours for `text`. Raises Unavailable when nobody can tell."""
         ...
+
+
+def acceptance_text(said: JournalAccepted) -> str:
+    """What the signature of an acceptance is of."""
+    return _ACCEPTED + digest({name: value for name, value in said.payload().items() if name != "signature"})
 
 
 async def seal_chain(database: Database, journal: Journal, signer: Signer, stream: str, *, actor: str) -> bool:

@@ -47,6 +47,10 @@ class UrlWitness:
         for checkpoint in checkpoints:
             self._content(await self._request("POST", checkpoint.line()))
 
+    async def set_aside(self) -> None:
+        """See Witness. Only those who own it can."""
+        raise self._unavailable("only those who own it can set aside what it holds")
+
     async def _request(self, method: str, body: str | None = None) -> httpx.Response:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         try:

@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from overseen.journal.chain import Break, ChainWalk, Entry
 from overseen.journal.checkpoints import order_line
-from overseen.journal.events import ChainClosed
+from overseen.journal.events import ChainClosed, JournalAccepted
 from overseen.journal.evidence import Evidence, EvidenceReader, Point, WitnessReport, ask_witnesses, points_of
 from overseen.journal.journal import SYSTEM, Journal, entry_of
 from overseen.journal.recorded import Recorded
 from overseen.journal.row_check import compare_rows
-from overseen.journal.signing import SignatureCheck
+from overseen.journal.signing import SignatureCheck, acceptance_text
 from overseen.journal.witnesses import Witness
 from overseen.store.tables import JournalHead, JournalRow
 
@@ -38,7 +38,8 @@ class Verification:
 
     `since` and `until` are the first checkpoint and the last one that a witness holds: between them nothing can have
     gone missing unnoticed. `unwitnessed` counts entries that came after it, whose chains hold but which nobody outside
-    the database has seen. `unproven` says in words what could not be looked at.
+    the database has seen. `unproven` says in words what could not be looked at, `accepted` what somebody said may be
+    so.
     """
 
     streams: int
@@ -53,6 +54,9 @@ class Verification:
     unwitnessed: int = 0
     witnesses: tuple[WitnessReport, ...] = ()
     unproven: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
+    unsigned: tuple[str, ...] = ()
+    """Runs that were closed without a signature before the first checkpoint, and that nobody accepted."""
 
     @property
     def holds(self) -> bool:
@@ -119,12 +123,16 @@ class _Verifying:
         self._unproven: list[str] = list(evidence.unproven)
         self._signatures_checked = evidence.signatures_checked
         self._entries = 0
+        self._accepted: list[str] = []
+        self._accepted_unsigned: set[str] = set()
+        self._unsigned_runs: list[str] = []
 
     async def everything(self, only: str | None) -> Verification:
         """Walk the entries, then hold heads, anchors, checkpoints and rows against them."""
         ends = await self._walk(only)
         heads = await self._heads(only)
         anchors = await self._anchors(only)
+        await self._take_acceptances()
         for name in sorted(heads.keys() | ends.keys()):
             self._check_head(name, heads.get(name), ends.get(name), anchors.get(name, ()))
         for name, closings in anchors.items():
@@ -155,6 +163,8 @@ class _Verifying:
             unwitnessed=unwitnessed,
             witnesses=tuple(evidence.witnesses),
             unproven=tuple(self._unproven),
+            accepted=tuple(self._accepted),
+            unsigned=tuple(self._unsigned_runs),
         )
 
     async def _walk(self, only: str | None) -> dict[str, _End]:
@@ -184,6 +194,26 @@ class _Verifying:
             if only in (None, row.payload.get("run_id")):
                 anchors.setdefault(str(row.payload.get("run_id")), []).append(entry_of(row))
         return anchors
+
+    async def _take_acceptances(self) -> None:
+        """What somebody said may be so: their word counts when it is signed."""
+        query = select(JournalRow).where(JournalRow.stream == SYSTEM, JournalRow.kind == JournalAccepted.kind)
+        for row in (await self._session.scalars(query.order_by(JournalRow.sequence))).all():
+            said = JournalAccepted(
+                reason_blob=row.payload["reason_blob"],
+                set_aside=tuple(row.payload["set_aside"]),
+                unsigned=tuple(row.payload["unsigned"]),
+            )
+            signature = str(row.payload.get("signature"))
+            if self._signatures is None:
+                continue
+            self._signatures_checked += 1
+            if not await self._signatures.verify(acceptance_text(said), signature):
+                self._break(SYSTEM, row.sequence, "an acceptance that was not signed by us")
+                continue
+            self._accepted_unsigned |= set(said.unsigned)
+            told = "; ".join((*said.set_aside, *(f"{run_id} is unsigned" for run_id in said.unsigned)))
+            self._accepted.append(f"{row.at:%Y-%m-%d %H:%M} UTC, {row.actor} (entry {row.sequence}): {told}")
 
     def _break(self, stream: str, sequence: int, problem: str, since: datetime | None = None) -> None:
         self._breaks.append(Break(stream=stream, sequence=sequence, problem=problem, since=since))
@@ -226,6 +256,9 @@ class _Verifying:
         """A closing without a signature is a break, unless it was there before anything had to be signed."""
         baseline = self._evidence.first_point(SYSTEM)
         if baseline is None or anchor.sequence <= baseline.sequence:
+            if stream in self._accepted_unsigned:
+                return
+            self._unsigned_runs.append(stream)
             self._unproven.append(
                 f"{stream} was closed without a signature on {anchor.at:%Y-%m-%d %H:%M} UTC, before the first "
                 "checkpoint: nothing proves what it was until then."

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from overseen.journal.checkpointing import checkpoint_of, newest_checkpoint, stored_checkpoints
@@ -40,6 +40,10 @@ class Witness(Protocol):
         """Remember `checkpoints`, which follow what it holds. Raises WitnessUnavailable."""
         ...
 
+    async def set_aside(self) -> None:
+        """Keep what it holds somewhere else and begin anew: somebody said why. Raises WitnessUnavailable."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
@@ -69,6 +73,32 @@ class Witnesses:
             except WitnessUnavailable as error:
                 told.append(Told(name=witness.name, number=await self._told_to(witness), problem=str(error)))
         return told
+
+    async def set_aside_what_contradicts(self) -> list[str]:
+        """Witnesses that hold something else than the database begin anew; says what each held.
+
+        Raises WitnessUnavailable when one cannot be asked or told.
+        """
+        found: list[str] = []
+        for witness in self.all:
+            try:
+                await self._agreed(witness)
+            except WitnessContradicts as error:
+                await witness.set_aside()
+                async with self._database.transaction() as session:
+                    await session.execute(delete(WitnessRow).where(WitnessRow.name == witness.name))
+                found.append(error.message)
+        return found
+
+    async def contradictions(self) -> list[str]:
+        """What witnesses hold that the database does not. Raises WitnessUnavailable when one cannot be asked."""
+        found: list[str] = []
+        for witness in self.all:
+            try:
+                await self._agreed(witness)
+            except WitnessContradicts as error:
+                found.append(error.message)
+        return found
 
     async def _bring(self, witness: Witness) -> int:
         holds = await self._agreed(witness)

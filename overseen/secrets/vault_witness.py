@@ -43,6 +43,17 @@ class VaultWitness:
         except (VaultRefused, VaultUnavailable) as error:
             raise self._unavailable("write", error) from error
 
+    async def set_aside(self) -> None:
+        """See Witness. What it held stays in the secret, under `set_aside`, and in its older versions."""
+        kept, version = await self._kept()
+        line = "" if kept is None else kept.line()
+        try:
+            await self._vault.write(
+                self._path, {"data": {"checkpoint": "", "set_aside": line}, "options": {"cas": version}}
+            )
+        except (VaultRefused, VaultUnavailable) as error:
+            raise self._unavailable("write", error) from error
+
     async def _kept(self) -> tuple[Checkpoint | None, int]:
         """What is kept, and the version of the secret; 0 before the first."""
         try:
@@ -54,7 +65,8 @@ class VaultWitness:
         except VaultUnavailable as error:
             raise self._unavailable("read", error) from error
         try:
-            return read_line(answer["data"]["checkpoint"]), int(answer["metadata"]["version"])
+            line, version = answer["data"]["checkpoint"], int(answer["metadata"]["version"])
+            return (read_line(line) if line else None), version
         except (KeyError, TypeError, ValueError, json.JSONDecodeError) as error:
             raise WitnessUnavailable(f"What is kept at {self._path} is no checkpoint.") from error
 
