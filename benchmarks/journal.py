@@ -1,8 +1,8 @@
 """What witnesses cost those who append, and what a checkpoint costs with many streams.
 
 Run it with `python -m benchmarks.journal`. It starts its own PostgreSQL in a temporary folder. Rounds with and without
-the witness service take turns in one run, so that their ratio holds on a busy machine too; the service works ten times
-as often as it does by default. Signing is done here, without Vault: it happens once a checkpoint, never once an entry.
+the witness service take turns in one run, so that their ratio holds on a busy machine too; a round has to last longer
+than the service rests. Signing is done here, without Vault: it happens once a checkpoint, never once an entry.
 """
 
 import argparse
@@ -33,7 +33,6 @@ from overseen.store import Database, migrate
 
 WRITERS = 8
 PER_STREAM = 50
-INTERVAL_SECONDS = 1.0
 EVENT = StepStarted(step_id="step_1", agent="extractor")
 
 _MANY_STREAMS = """
@@ -69,6 +68,7 @@ class House:
     folder: Path
     key: LocalKey = field(default_factory=LocalKey)
     rounds: int = 0
+    interval_seconds: float = 10.0
 
     def service(self) -> WitnessService:
         return WitnessService(
@@ -76,12 +76,12 @@ class House:
             journal=self.journal,
             signer=self.key,
             witnesses=[FileWitness(self.folder / "witness.jsonl")],
-            interval_seconds=INTERVAL_SECONDS,
+            interval_seconds=self.interval_seconds,
         )
 
 
 @asynccontextmanager
-async def house(folder: Path) -> AsyncGenerator[House]:
+async def house(folder: Path, interval: float) -> AsyncGenerator[House]:
     server = EmbeddedPostgres(folder / "postgres")
     await server.prepare()
     process = server.spawn()
@@ -95,7 +95,7 @@ async def house(folder: Path) -> AsyncGenerator[House]:
         url = server.url(STORE_DATABASE, STORE_OWNER).replace("postgresql://", "postgresql+psycopg://")
         await migrate(url)
         database = Database(url, pool_size=WRITERS)
-        yield House(database=database, journal=Journal(database), folder=folder)
+        yield House(database=database, journal=Journal(database), folder=folder, interval_seconds=interval)
         await database.close()
     finally:
         process.terminate()
@@ -143,7 +143,7 @@ async def rate_beside_witness(there: House, append: Append, seconds: float) -> f
             turn = await service.turn()
             assert turn is not None
             assert turn.ok, turn.detail
-            await asyncio.sleep(INTERVAL_SECONDS)
+            await asyncio.sleep(there.interval_seconds)
 
     await service.turn()
     keeping = asyncio.create_task(keep())
@@ -198,12 +198,13 @@ async def many_streams(there: House, count: int) -> dict[str, float]:
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each round")
+    parser.add_argument("--seconds", type=float, default=12.0, help="of each round")
+    parser.add_argument("--interval", type=float, default=10.0, help="seconds between checkpoints; 10 as installed")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--streams", type=int, default=100_000)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        async with house(Path(folder)) as there:
+        async with house(Path(folder), chosen.interval) as there:
             found: dict[str, object] = {"appending": await appending(there, chosen.seconds, chosen.rounds)}
             found["many_streams"] = await many_streams(there, chosen.streams)
     print(json.dumps(found, indent=2))

@@ -6,12 +6,11 @@ One process at a time makes them; see the service `witness`. Nothing here takes 
 import time
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import Any
 
 from sqlalchemy import Row, func, select, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from overseen.journal.chain import GENESIS
@@ -46,7 +45,8 @@ WITH moved AS (
     FROM journal_heads h LEFT JOIN journal_checkpoint_leaves l ON l.stream = h.stream
     WHERE (l.stream IS NULL OR h.sequence <> l.sequence OR h.head_hash <> l.head_hash OR h.closed <> l.closed)
     {since}
-    ORDER BY h.stream LIMIT :limit
+    -- By bucket: where there are many, each checkpoint touches few buckets.
+    ORDER BY sha256(convert_to(h.stream, 'UTF8')) LIMIT :limit
 )
 SELECT moved.*,
        (SELECT hash FROM journal j WHERE j.stream = moved.stream AND j.sequence = moved.leaf_sequence) AS kept_hash,
@@ -62,6 +62,26 @@ FROM moved LEFT JOIN LATERAL (
 _GONE = """
 SELECT l.stream FROM journal_checkpoint_leaves l LEFT JOIN journal_heads h ON h.stream = l.stream
 WHERE h.stream IS NULL ORDER BY l.stream LIMIT :limit
+"""
+
+_STORE_HEADS = """
+WITH moved AS (
+    SELECT * FROM unnest(CAST(:streams AS varchar[]), CAST(:buckets AS integer[]), CAST(:sequences AS bigint[]),
+                         CAST(:hashes AS varchar[]), CAST(:closed AS boolean[]), CAST(:orders AS varchar[]))
+        AS moved (stream, bucket, sequence, head_hash, closed, order_digest)
+), kept AS (
+    INSERT INTO journal_checkpoint_heads (stream, number, sequence, head_hash, closed, order_digest)
+    SELECT stream, :number, sequence, head_hash, closed, order_digest FROM moved
+)
+INSERT INTO journal_checkpoint_leaves (stream, bucket, sequence, head_hash, closed)
+SELECT stream, bucket, sequence, head_hash, closed FROM moved
+ON CONFLICT (stream) DO UPDATE
+    SET sequence = excluded.sequence, head_hash = excluded.head_hash, closed = excluded.closed
+"""
+_STORE_BUCKETS = """
+INSERT INTO journal_checkpoint_buckets (bucket, hash)
+SELECT * FROM unnest(CAST(:buckets AS integer[]), CAST(:hashes AS bytea[]))
+ON CONFLICT (bucket) DO UPDATE SET hash = excluded.hash
 """
 
 
@@ -81,6 +101,7 @@ class Checkpointer:
         self._signer = signer
         self._looked: deque[tuple[float, int]] = deque()
         self._full_at: float | None = None
+        self._buckets: tuple[str, dict[int, bytes]] = ("none", {})
 
     async def newest(self) -> Checkpoint | None:
         """The last checkpoint, without the heads that moved."""
@@ -153,11 +174,7 @@ class Checkpointer:
         async with self._database.read() as session:
             before = await newest_checkpoint(session)
             touched = await self._touched_buckets(session, heads)
-            buckets = {
-                row.bucket: row.hash for row in (await session.execute(select(CheckpointBucket.__table__))).all()
-            }
-        if before is not None and root_of(buckets) != before.root:
-            raise _damaged("The tree of the checkpoints is not that of the newest one", ("journal_checkpoint_buckets",))
+            buckets = await self._buckets_of(session, before)
         checkpoint = Checkpoint(
             number=1 if before is None else before.number + 1,
             at=now(),
@@ -174,7 +191,19 @@ class Checkpointer:
         signed = replace(checkpoint, signature=signature)
         async with self._database.transaction() as session:
             await _store(session, signed, heads, touched)
+        self._buckets = (signed.digest, {**buckets, **touched})
         return signed
+
+    async def _buckets_of(self, session: AsyncSession, before: Checkpoint | None) -> dict[int, bytes]:
+        """The hashes of all buckets as the newest checkpoint has them; kept here while this process makes them."""
+        digest = "" if before is None else before.digest
+        if self._buckets[0] == digest:
+            return self._buckets[1]
+        rows = (await session.execute(select(CheckpointBucket.__table__))).all()
+        buckets = {row.bucket: row.hash for row in rows}
+        if before is not None and root_of(buckets) != before.root:
+            raise _damaged("The tree of the checkpoints is not the newest one's", ("journal_checkpoint_buckets",))
+        return buckets
 
     async def _touched_buckets(self, session: AsyncSession, heads: Sequence[MovedHead]) -> dict[int, bytes]:
         """The new hashes of the buckets that `heads` are in."""
@@ -273,23 +302,15 @@ async def _store(
     await session.flush()
     for start in range(0, len(heads), _INSERT_ROWS):
         page = heads[start : start + _INSERT_ROWS]
-        await session.execute(insert(CheckpointHead), [{**asdict(head), "number": checkpoint.number} for head in page])
-        leaf = insert(CheckpointLeaf).values(
-            [
-                {
-                    "stream": head.stream,
-                    "bucket": bucket_of(head.stream),
-                    "sequence": head.sequence,
-                    "head_hash": head.head_hash,
-                    "closed": head.closed,
-                }
-                for head in page
-            ]
-        )
-        new = {name: leaf.excluded[name] for name in ("sequence", "head_hash", "closed")}
-        await session.execute(leaf.on_conflict_do_update(index_elements=["stream"], set_=new))
+        columns = {
+            "number": checkpoint.number,
+            "streams": [head.stream for head in page],
+            "buckets": [bucket_of(head.stream) for head in page],
+            "sequences": [head.sequence for head in page],
+            "hashes": [head.head_hash for head in page],
+            "closed": [head.closed for head in page],
+            "orders": [head.order_digest for head in page],
+        }
+        await session.execute(text(_STORE_HEADS), columns)
     if touched:
-        hashes = [{"bucket": number, "hash": hash_} for number, hash_ in touched.items()]
-        bucket = insert(CheckpointBucket).values(hashes)
-        new = {"hash": bucket.excluded["hash"]}
-        await session.execute(bucket.on_conflict_do_update(index_elements=["bucket"], set_=new))
+        await session.execute(text(_STORE_BUCKETS), {"buckets": list(touched), "hashes": list(touched.values())})
