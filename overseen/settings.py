@@ -313,6 +313,38 @@ class WorkerSettings(_Concern):
     concurrency: int = 4
 
 
+class WitnessSettings(_Concern):
+    """Who remembers the journal's checkpoints outside the database, and how often one is made.
+
+    `file` is in the data folder if unset, `none` for no file; `vault` keeps the newest in Vault's key-value store,
+    under `vault_name`, which tells apart the installations that share a Vault.
+    `append_file` and `url` are for whoever else should be able to tell: a file on their share, or their own endpoint
+    (see `overseen.journal.url_witness`). `url_asked` says whether that also answers what it holds.
+    """
+
+    interval_seconds: PositiveFloat = 10.0
+    idle_seconds: PositiveFloat = Field(default=900.0, description="A checkpoint is made this often when nothing moves")
+    file: Path | Literal["none"] | None = Field(default=None, description="OVERSEEN_WITNESS_FILE")
+    vault: bool = True
+    vault_name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,60}$")] = "journal"
+    append_file: Path | None = Field(default=None, description="OVERSEEN_WITNESS_APPEND_FILE")
+    url: str | None = Field(default=None, description="OVERSEEN_WITNESS_URL")
+    url_token_file: Path | None = Field(default=None, description="OVERSEEN_WITNESS_URL_TOKEN_FILE")
+    url_asked: bool = True
+
+    @field_validator("url")
+    @classmethod
+    def _is_safe(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("the witness's url is https://host/path, without a name or password")
+        if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+            raise ValueError("a witness is not told without TLS: use https://")
+        return value
+
+
 class Settings(_Concern):
     """All settings of one process."""
 
@@ -327,6 +359,7 @@ class Settings(_Concern):
     sandbox: SandboxSettings = SandboxSettings()
     worker: WorkerSettings = WorkerSettings()
     backup: BackupSettings = BackupSettings()
+    witness: WitnessSettings = WitnessSettings()
     model_file: Path | None = Field(default=None, description="OVERSEEN_MODEL_FILE")
 
     @property
@@ -348,6 +381,11 @@ class Settings(_Concern):
     def sandbox_folder(self) -> Path:
         """Where the sandbox keeps its copy of the interpreter; installations on one machine may share it."""
         return self.sandbox.folder or self.home / "sandbox"
+
+    @property
+    def witness_file(self) -> Path | None:
+        """Where checkpoints of the journal are appended; None for nowhere."""
+        return None if self.witness.file == "none" else self.witness.file or self.home / "witness" / "journal.jsonl"
 
     @property
     def logs_folder(self) -> Path:
@@ -391,6 +429,10 @@ _ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "E2B_SANDBOX_URL": ("sandbox", "e2b_sandbox_url"),
     "OVERSEEN_E2B_TEMPLATE": ("sandbox", "e2b_template"),
     "OVERSEEN_REGION": ("worker", "region"),
+    "OVERSEEN_WITNESS_FILE": ("witness", "file"),
+    "OVERSEEN_WITNESS_APPEND_FILE": ("witness", "append_file"),
+    "OVERSEEN_WITNESS_URL": ("witness", "url"),
+    "OVERSEEN_WITNESS_URL_TOKEN_FILE": ("witness", "url_token_file"),
     "OVERSEEN_MODEL_FILE": ("model_file",),
 }
 

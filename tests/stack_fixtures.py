@@ -28,7 +28,14 @@ from overseen.secrets.anomalies import Anomaly
 from overseen.secrets.audit_log import AuditLog
 from overseen.secrets.connect import killswitch_vault
 from overseen.secrets.reconciler import Reconciler
-from overseen.settings import DatabaseSettings, ResourceSettings, SandboxSettings, Settings, VaultSettings
+from overseen.settings import (
+    DatabaseSettings,
+    ResourceSettings,
+    SandboxSettings,
+    Settings,
+    VaultSettings,
+    WitnessSettings,
+)
 from overseen.stack.openbao import EmbeddedOpenBao
 from overseen.stack.postgres import EmbeddedPostgres
 from overseen.stack.postgres_layout import (
@@ -261,4 +268,6 @@ def settings(
         vault=openbao_server.settings,
         resources={"insurer": insurer.resource},
         sandbox=SandboxSettings(folder=sandbox_folder),
+        # The session's OpenBao sees many installations.
+        witness=WitnessSettings(vault_name=f"test-{secrets.token_hex(6)}"),
     )

@@ -15,6 +15,7 @@ from overseen.api.services import Services, open_services
 from overseen.blocking import run_blocking
 from overseen.engine.backups import Backup, backups_folder, is_late, kept_backups
 from overseen.engine.sandboxes import LOCAL, verdict_file
+from overseen.engine.witnessing import witness_status
 from overseen.errors import OverseenError
 from overseen.secrets.vault_check import check_own_logins
 from overseen.settings import Settings
@@ -88,6 +89,15 @@ def _service_control(name: str, service: str, meaning: str) -> Control:
     return check
 
 
+async def check_witness(settings: Settings, services: Services) -> Diagnosis:  # noqa: ARG001
+    """What is in the journal is remembered outside the database, up to a moment ago."""
+    name, status = "witness fresh", await witness_status(settings)
+    if not status.ok:
+        return bad(name, status.problem, status.next_step)
+    held = ", ".join(f"{one.name} holds {one.number}" for one in status.witnesses)
+    return good(name, f"checkpoint {status.number}, {status.age_seconds or 0:.0f} s old; {held}")
+
+
 async def check_backups(settings: Settings, services: Services) -> Diagnosis:  # noqa: ARG001
     """A backup of the database is there and recent."""
     name, chosen = "backups", settings.backup
@@ -154,6 +164,7 @@ CONTROLS: Sequence[tuple[str, Control]] = (
     ("narrow logins", check_vault_logins),
     ("leases end", _service_control("leases end", "sweeper", "nothing is left behind")),
     ("reconciler quiet", check_reconciler),
+    ("witness fresh", check_witness),
     ("backups", check_backups),
     ("limits", check_limits),
     ("private files", check_private_files),

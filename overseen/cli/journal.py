@@ -1,27 +1,35 @@
 """`overseen journal`: read, follow, verify and export the record of everything that happened."""
 
+import asyncio
 import dataclasses
+import getpass
 import json
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
 
 from overseen.cli.terminal import AsJson, run, show_json, the_house
+from overseen.cli.verification_text import verification_lines
 from overseen.domain.canonical import plain
-from overseen.errors import InvalidInput, Misconfigured
-from overseen.journal import SYSTEM, Entry, Verification, verify
+from overseen.engine.acceptance import Acceptance
+from overseen.engine.witnessing import configured_witnesses
+from overseen.errors import InvalidInput, Misconfigured, OverseenError
+from overseen.journal import SYSTEM, Entry, Verdict, Verification, verify
+from overseen.journal.events import JournalAccepted
 from overseen.secrets.connect import broker_vault
 from overseen.secrets.errors import VaultRefused, VaultUnavailable
-from overseen.secrets.signer import HeadSigner
+from overseen.secrets.signer import HeadSigner, SignatureReader
 from overseen.settings import load_settings
 
-app = typer.Typer(no_args_is_help=True, help="The journal: show, follow, verify, export.")
+app = typer.Typer(no_args_is_help=True, help="The journal: show, follow, verify, accept, export.")
 
 StreamName = Annotated[str, typer.Argument(help="A run's id, a task's id, or `system`.")]
 _PAGE = 1000
+_EXIT = {Verdict.VERIFIED: 0, Verdict.BROKEN: 1, Verdict.NOT_VERIFIED: 2}
 
 
 def _line(entry: Entry) -> str:
@@ -75,37 +83,70 @@ def verify_journal(
     stream: Annotated[str | None, typer.Argument(help="Only this stream; all when not given.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every hash, every anchored head, and its signature where Vault can be asked.
+    """Check hashes, signatures, checkpoints and witnesses, and the rows that pages show.
 
-    Ends with 1 and names the entry when something does not hold.
+    Ends with 0 when all of it was verified, 1 when something is broken, 2 when not all of it could be looked at.
     """
-    found, unasked = run(_verified(stream), as_json=as_json)
+    try:
+        found = asyncio.run(_verified(stream))
+    except OverseenError as error:
+        if as_json:
+            show_json({"verdict": Verdict.NOT_VERIFIED, "error": error.as_dict()})
+        else:
+            typer.echo(f"NOT VERIFIED  {error}", err=True)
+        raise typer.Exit(_EXIT[Verdict.NOT_VERIFIED]) from None
     if as_json:
-        show_json({**dataclasses.asdict(found), "holds": found.holds, "signatures_unchecked_because": unasked})
+        show_json({**dataclasses.asdict(found), "holds": found.holds, "verdict": found.verdict})
     else:
-        typer.echo(f"{found.entries} entries in {found.streams} streams; {found.signatures_checked} signatures checked")
-        if unasked is not None:
-            typer.echo(f"Signatures were not checked: {unasked}")
-        for item in found.breaks:
-            typer.echo(f"BROKEN  {item.stream}  entry {item.sequence}: {item.problem}")
-        typer.echo("every chain holds" if found.holds else "the journal was tampered with or damaged")
-    if not found.holds:
-        raise typer.Exit(1)
+        for line in verification_lines(found):
+            typer.echo(line)
+    raise typer.Exit(_EXIT[found.verdict])
 
 
-async def _verified(stream: str | None) -> tuple[Verification, str | None]:
-    """What was found, and why signatures could not be checked; None when they were."""
-    async with the_house() as services:
+async def _verified(stream: str | None) -> Verification:
+    settings = load_settings()
+    async with the_house() as services, AsyncExitStack() as stack:
         try:
-            vault = broker_vault(load_settings().vault)
-        except Misconfigured as error:
-            return await verify(services.journal, stream=stream), error.message
-        try:
-            return await verify(services.journal, stream=stream, signatures=HeadSigner(vault)), None
-        except (VaultRefused, VaultUnavailable) as error:
-            return await verify(services.journal, stream=stream), error.message
-        finally:
-            await vault.close()
+            vault = broker_vault(settings.vault)
+            stack.push_async_callback(vault.close)
+            signatures = await SignatureReader.ask(vault)
+            witnesses = configured_witnesses(settings, vault)
+        except (Misconfigured, VaultRefused, VaultUnavailable) as error:
+            signatures, witnesses = None, configured_witnesses(settings, None, why=error.message)
+        return await verify(services.journal, stream=stream, signatures=signatures, witnesses=witnesses)
+
+
+@app.command("accept")
+def accept(
+    reason: Annotated[str, typer.Option(help="What happened: which backup was restored, where the witness went.")],
+    as_json: AsJson = False,
+) -> None:
+    """Go on after a restore from a backup or the loss of a witness; `verify` tells of it from then on.
+
+    What witnesses held is set aside, not deleted. A database that is damaged by itself is not accepted.
+    """
+
+    async def work() -> JournalAccepted:
+        settings = load_settings()
+        async with the_house() as services, AsyncExitStack() as stack:
+            vault = broker_vault(settings.vault)
+            stack.push_async_callback(vault.close)
+            acceptance = Acceptance(
+                database=services.database,
+                journal=services.journal,
+                blobs=services.blobs,
+                signer=HeadSigner(vault),
+                signatures=await SignatureReader.ask(vault),
+                witnesses=configured_witnesses(settings, vault),
+            )
+            return await acceptance.accept(reason=reason, by=f"operator:{getpass.getuser()}")
+
+    said = run(work(), as_json=as_json)
+    if as_json:
+        show_json({"set_aside": said.set_aside, "unsigned": said.unsigned})
+        return
+    for what in (*said.set_aside, *(f"{run_id} was closed without a signature." for run_id in said.unsigned)):
+        typer.echo(f"accepted: {what}")
 
 
 @app.command("export")

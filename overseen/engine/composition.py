@@ -22,6 +22,7 @@ from overseen.engine.runner import RunRunner
 from overseen.engine.sandbox_services import AttackService, RentedMachinesService
 from overseen.engine.sandboxes import build_sandboxes
 from overseen.engine.services import CanaryService, ReconcilerService, Service, SweeperService
+from overseen.engine.witnessing import WitnessService, configured_witnesses
 from overseen.errors import Misconfigured
 from overseen.graphs.case_file import CaseFiles
 from overseen.graphs.services import RunServices
@@ -261,7 +262,15 @@ def _services_beside(ground: _Ground, vault: VaultClient, liveness: WorkerLivene
         alarm=alarm if settings.vault.stop_unauthorized else None,
     )
     canary = Canary(database=database, journal=journal, vault=vault)
-    return CanaryService(canary), SweeperService(sweeper, switch), reconciler
+    witness = WitnessService(
+        database=database,
+        journal=journal,
+        signer=HeadSigner(vault),
+        witnesses=configured_witnesses(settings, vault),
+        interval_seconds=settings.witness.interval_seconds,
+        idle_seconds=settings.witness.idle_seconds,
+    )
+    return CanaryService(canary), SweeperService(sweeper, switch), reconciler, witness
 
 
 def _sandbox_services(ground: _Ground, sandboxes: SelectingBackend, liveness: WorkerLiveness) -> tuple[Service, ...]:

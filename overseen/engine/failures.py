@@ -7,10 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from overseen.domain.identifiers import derived_id
 from overseen.domain.outcomes import RunState
-from overseen.errors import Defect, OverseenError, Unavailable
+from overseen.errors import Defect, OverseenError
 from overseen.graphs.case_file import CaseFiles
 from overseen.graphs.services import HeadSigner
-from overseen.journal import events
+from overseen.journal import events, seal_or_leave
 from overseen.store import tables
 from overseen.tools.errors import ToolRefused
 
@@ -47,24 +47,18 @@ class RunFailures:
         self._signer = signer
 
     async def fail(self, run_id: str, error: OverseenError) -> None:
-        """Write down why, tell the requester, and close the chain (unsigned when the vault is down)."""
+        """Write down why, tell the requester, and seal the chain (later, when the vault is down)."""
         state = RunState.STOPPED if _was_stopped(error) else RunState.FAILED
-        failed = events.RunFailed(error_code=error.code, message=error.message, who_acts=error.who_acts.value)
+        failed = events.RunFailed(
+            error_code=error.code, message=error.message, who_acts=error.who_acts.value, state=state.value
+        )
         async with self._cases.database.transaction() as session:
             run = await session.get_one(tables.Run, run_id, with_for_update=True)
             run.state, run.error_code, run.error_message = state, error.code, error.message
             run.ended_at = datetime.now(UTC)
             await self._cases.note(run_id, failed, once="failed", session=session)
             await self._tell(run.task_id, run_id, error, session)
-        head = await self._cases.journal.head(run_id)
-        if head is None or head.closed:
-            return
-        try:
-            signature = await self._signer.sign(head.head_hash)
-        except Unavailable:
-            signature = None
-        async with self._cases.database.transaction() as session:
-            await self._cases.journal.close_chain(run_id, signature=signature, actor="service:journal", session=session)
+        await seal_or_leave(self._cases.database, self._cases.journal, self._signer, run_id)
 
     async def _tell(self, task_id: str, run_id: str, error: OverseenError, session: AsyncSession) -> None:
         message_id = derived_id("msg", run_id, "failed")

@@ -108,8 +108,9 @@ class RunRunner:
         }
         snapshot = await graph.aget_state(config)
         given = await self._input(snapshot, command)
-        if given is None and not snapshot.next:
-            return
+        parked = any(task.interrupts for task in snapshot.tasks)
+        if given is None and (parked or not snapshot.next):
+            return  # also when a crash lost that it had parked: its row says for whom it waits
         await self._mark_running(command.run_id)
         await graph.ainvoke(given, config, durability="sync")
 

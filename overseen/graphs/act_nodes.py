@@ -17,7 +17,7 @@ from overseen.graphs.case_file import Case
 from overseen.graphs.closing import Ending, closing_text, question_text
 from overseen.graphs.services import RunServices
 from overseen.graphs.state import RunGraphState
-from overseen.journal import events
+from overseen.journal import events, seal_or_leave
 from overseen.store import tables
 
 ACT_STEP = "act"
@@ -96,7 +96,7 @@ class ActNodes:
         async with self._cases.database.transaction() as session:
             await self._say(case, closing_text(ending), "answer", "closing", session)
             await self._end(case, end, paid, session)
-        await self._sign(case)
+        await seal_or_leave(self._cases.database, self._cases.journal, self._services.signer, case.run_id)
         return {}
 
     async def _end(self, case: Case, end: RunState, paid: Decimal | None, session: AsyncSession) -> None:
@@ -116,16 +116,6 @@ class ActNodes:
             cost_usd=format(run.cost_usd, "f"),
         )
         await self._cases.note(case.run_id, ended, once="ended", session=session)
-
-    async def _sign(self, case: Case) -> None:
-        head = await self._cases.journal.head(case.run_id)
-        if head is None or head.closed:
-            return
-        signature = await self._services.signer.sign(head.head_hash)
-        async with self._cases.database.transaction() as session:
-            await self._cases.journal.close_chain(
-                case.run_id, signature=signature, actor="service:journal", session=session
-            )
 
     async def _decision(self, state: RunGraphState) -> dict[str, Any]:
         """What a person said, for the closing words: {decided: kind, reason: text}; empty when none was asked."""

@@ -17,7 +17,7 @@ from overseen.tools.types import ToolPort
 class HeadSigner(Protocol):
     """Signs the head of a run's chain with a key that never leaves the vault."""
 
-    async def sign(self, head_hash: str) -> str:
+    async def sign(self, head_hash: str, /) -> str:
         """The signature. Raises Unavailable when the vault does not answer."""
         ...
 

@@ -106,11 +106,12 @@ class RunEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunFailed(Event):
-    """The run ended on an error that no retry mends."""
+    """The run ended on an error that no retry mends. `state` is failed or stopped."""
 
     error_code: str
     message: str
     who_acts: str
+    state: str | None = None
 
 
 # --- plan and steps -------------------------------------------------------------------------------------------------
@@ -506,6 +507,20 @@ class ChainClosed(Event):
     run_id: str
     sequence: int
     head_hash: str
+    signature: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JournalAccepted(Event):
+    """Someone looked at what the journal cannot prove, and said that it goes on from here.
+
+    `set_aside` are witnesses that held something else ("name: up to N"), after a restore from a backup or a loss;
+    `unsigned` are runs that an earlier version closed without a signature. `signature` is of all of this.
+    """
+
+    reason_blob: str
+    set_aside: tuple[str, ...]
+    unsigned: tuple[str, ...]
     signature: str | None = None
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC
 from typing import Any
 
@@ -45,7 +45,8 @@ SELECT pg_notify(%(channel)s, %(stream)s::varchar)
 """
 
 
-def _entry(row: JournalRow) -> Entry:
+def entry_of(row: Any) -> Entry:
+    """An entry from its row."""
     return Entry(
         stream=row.stream,
         sequence=row.sequence,
@@ -56,6 +57,7 @@ def _entry(row: JournalRow) -> Entry:
         payload=row.payload,
         previous_hash=row.previous_hash,
         hash=row.hash,
+        once_key=row.once_key,
     )
 
 
@@ -153,7 +155,7 @@ class Journal:
                 select(JournalRow).where(JournalRow.stream == stream, JournalRow.once_key == once)
             )
             if known is not None:
-                return _entry(known)
+                return entry_of(known)
         if head.closed:
             raise Conflict(f"The journal of {stream} is closed.", not_done=f"{event.kind} was not recorded.")
         at, payload = now(), event.payload()
@@ -184,7 +186,7 @@ class Journal:
         )
         # Delivered to followers when the transaction commits, never before.
         await session.execute(text("SELECT pg_notify(:channel, :stream)"), {"channel": CHANNEL, "stream": stream})
-        return _entry(row)
+        return entry_of(row)
 
     async def begin_append(self, connection: psycopg.AsyncConnection[Any], stream: str) -> "Appending":
         """Lock the stream's chain in the transaction of `connection`, for which `Database.pipeline` is made.
@@ -199,13 +201,13 @@ class Journal:
         query = select(JournalRow).where(JournalRow.stream == stream, JournalRow.sequence > after)
         query = query.order_by(JournalRow.sequence).limit(limit)
         async with self._database.read() as session:
-            return [_entry(row) for row in (await session.scalars(query)).all()]
+            return [entry_of(row) for row in (await session.scalars(query)).all()]
 
     async def all_entries(self, *, after: int = 0, limit: int = 1000) -> list[Entry]:
         """Entries of every stream with an entry id above `after`, in the order they were written."""
         query = select(JournalRow).where(JournalRow.entry_id > after).order_by(JournalRow.entry_id).limit(limit)
         async with self._database.read() as session:
-            return [_entry(row) for row in (await session.scalars(query)).all()]
+            return [entry_of(row) for row in (await session.scalars(query)).all()]
 
     async def head(self, stream: str) -> JournalHead | None:
         """Where the stream's chain ends, None when nothing was ever written to it."""
@@ -216,6 +218,13 @@ class Journal:
         """All streams, by name."""
         async with self._database.read() as session:
             return list((await session.scalars(select(JournalHead.stream).order_by(JournalHead.stream))).all())
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncGenerator[AsyncSession]:
+        """A session that sees the database as it is now until the block ends, whatever is written meanwhile."""
+        async with self._database.read() as session:
+            await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield session
 
     async def follow(self, stream: str, *, after: int = 0) -> AsyncGenerator[Entry]:
         """Entries of one stream as they are written, starting above `after`; never ends by itself."""
@@ -249,13 +258,21 @@ class Journal:
         grown = or_(*(and_(JournalRow.stream == stream, JournalRow.sequence > last) for stream, last in seen.items()))
         async with self._database.read() as session:
             rows = await session.scalars(select(JournalRow).where(grown).order_by(JournalRow.entry_id))
-            return [_entry(row) for row in rows.all()]
+            return [entry_of(row) for row in rows.all()]
 
-    async def close_chain(self, stream: str, *, signature: str | None, actor: str, session: AsyncSession) -> None:
-        """Seal a run's chain: nothing can be added, and its head is anchored in the stream `system`."""
+    async def close_chain(
+        self, stream: str, *, signature: str | None, actor: str, session: AsyncSession, head_hash: str | None = None
+    ) -> bool:
+        """Seal a run's chain: nothing can be added, and its head is anchored in the stream `system`.
+
+        With `head_hash`, what was signed: False, and nothing is done, when the chain has another end by now or is
+        closed. Use `overseen.journal.seal_chain`, which signs.
+        """
         head = (
             await session.execute(select(JournalHead).where(JournalHead.stream == stream).with_for_update())
         ).scalar_one()
+        if head_hash is not None and (head.closed or head.head_hash != head_hash):
+            return False
         head.closed = True
         head.signature = signature
         await self._append(
@@ -264,3 +281,4 @@ class Journal:
             SYSTEM,
             actor,
         )
+        return True

@@ -19,6 +19,7 @@ from overseen.secrets.lease import LIVING, LeaseState
 from overseen.secrets.sightings import Memory, MemoryOfOneLook, among
 from overseen.secrets.stops import Scope
 from overseen.secrets.vault_client import VaultClient
+from overseen.secrets.vault_witness import WITNESS_PATHS
 from overseen.stack.vault_layout import EFFECTS_RUN_TOKEN, LAYOUT
 from overseen.store.database import Database
 from overseen.store.tables import Authorization, LeaseRecord, RunTokenRecord, StopRecord, now
@@ -335,6 +336,8 @@ def _is_ours(entry: AuditEntry) -> bool:
     """Whether the entry tells of a token for a run or call, or of a secret that only calls may read."""
     if entry.path.startswith(_TOKEN_PATHS):
         return entry.made_accessor is not None
+    if entry.path.startswith(WITNESS_PATHS):
+        return False  # no secret: what the journal's witness holds
     if entry.path.startswith("kv/"):
         return entry.path.startswith(_SECRET_PATHS) and entry.operation in ("read", "list")
     return entry.path.startswith(_SECRET_PATHS)

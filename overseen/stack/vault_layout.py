@@ -222,6 +222,8 @@ _BROKER_POLICY = (
     + rule(f"transit/sign/{JOURNAL_KEY}", _MINT)
     + rule(f"transit/verify/{JOURNAL_KEY}", _MINT)
     + rule(f"transit/keys/{JOURNAL_KEY}", '["read"]')
+    # The journal's witness: it may be overwritten by this login, but every version is in Vault's own audit log.
+    + rule("kv/data/overseen/witness/*", '["create", "read", "update"]')
 )
 
 # The only way to a credential that acts: not with the broker's login, nor with the token of a run that reads.

@@ -386,6 +386,61 @@ class JournalRow(Base):
     __table_args__ = (UniqueConstraint("stream", "once_key"),)
 
 
+class CheckpointRow(Base):
+    """A numbered, signed head of the whole journal; see `overseen.journal.checkpoints`."""
+
+    __tablename__ = "journal_checkpoints"
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    previous: Mapped[str] = mapped_column(String(64))
+    root: Mapped[str] = mapped_column(String(64))
+    streams: Mapped[int] = mapped_column(BigInteger)
+    entries: Mapped[int] = mapped_column(BigInteger)
+    moved_digest: Mapped[str] = mapped_column(String(64))
+    signature: Mapped[str] = mapped_column(Text)
+
+
+class CheckpointHead(Base):
+    """A head that moved between a checkpoint and the one before."""
+
+    __tablename__ = "journal_checkpoint_heads"
+    stream: Mapped[str] = mapped_column(String(60), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False, index=True)
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    head_hash: Mapped[str] = mapped_column(String(64))
+    closed: Mapped[bool] = mapped_column(Boolean)
+    order_digest: Mapped[str] = mapped_column(String(64))
+
+
+class CheckpointLeaf(Base):
+    """The head of each stream as the newest checkpoint has it: the leaves of its tree, so that none is read twice."""
+
+    __tablename__ = "journal_checkpoint_leaves"
+    stream: Mapped[str] = mapped_column(String(60), primary_key=True)
+    bucket: Mapped[int] = mapped_column(Integer, index=True)
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    head_hash: Mapped[str] = mapped_column(String(64))
+    closed: Mapped[bool] = mapped_column(Boolean)
+
+
+class CheckpointBucket(Base):
+    """The hashes of the tree's buckets that hold anything."""
+
+    __tablename__ = "journal_checkpoint_buckets"
+    bucket: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class WitnessRow(Base):
+    """How far each witness was told, so that one that forgets is noticed."""
+
+    __tablename__ = "journal_witnesses"
+    name: Mapped[str] = mapped_column(String(300), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)
+    digest: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(default=now)
+
+
 class RunTokenRecord(Base):
     """The token above all call tokens of one run. A run has one per worker that worked on it.
 

@@ -25,7 +25,7 @@ from overseen.engine.runner import RunRunner
 from overseen.graphs.case_file import CaseFiles
 from overseen.graphs.services import RunServices
 from overseen.graphs.supervisor_graph import build_supervisor_graph
-from overseen.journal import Journal
+from overseen.journal import Journal, Signer
 from overseen.models.work_time import WorkClocks
 from overseen.playbooks import load_playbook
 from overseen.reviews import ReviewDesk, ReviewQueue
@@ -144,7 +144,7 @@ class NoChecks:
 
 
 class PlainSigner:
-    async def sign(self, head_hash: str) -> str:
+    async def sign(self, head_hash: str, /) -> str:
         return f"signed:{head_hash}"
 
 
@@ -221,7 +221,10 @@ async def add_accounts(database: Database) -> None:
 
 
 @asynccontextmanager
-async def open_house(database: Database, dsn: str, home: Path) -> AsyncGenerator[House]:
+async def open_house(
+    database: Database, dsn: str, home: Path, *, signer: Signer | None = None
+) -> AsyncGenerator[House]:
+    signer = signer or PlainSigner()
     blobs, journal, queue = PostgresBlobStore(database, b"k" * 32), Journal(database), HeldQueue()
     values: dict[str, FactValue] = dict(GOOD_FACTS)
     before: dict[str, Thinking] = {}
@@ -235,7 +238,7 @@ async def open_house(database: Database, dsn: str, home: Path) -> AsyncGenerator
         planner=PlaybookPlanner(),  # type: ignore[arg-type]
         explainer=PlainExplainer(),  # type: ignore[arg-type]
         checks=NoChecks(),
-        signer=PlainSigner(),
+        signer=signer,
     )
     await add_accounts(database)
     async with AsyncConnectionPool(
@@ -245,7 +248,7 @@ async def open_house(database: Database, dsn: str, home: Path) -> AsyncGenerator
             graph=build_supervisor_graph(services),
             pool=pool,
             cases=cases,
-            failures=RunFailures(cases, PlainSigner()),
+            failures=RunFailures(cases, signer),
             tracer=build_tracer(load_settings(home, {})),
             leases=NoLeases(),
             clocks=clocks,

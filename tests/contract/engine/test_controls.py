@@ -11,8 +11,11 @@ from pydantic import SecretStr
 from overseen.api.controls import CONTROLS, examine_controls
 from overseen.engine.backups import backups_folder, make_backup
 from overseen.engine.sandboxes import verdict_file
+from overseen.engine.witnessing import WitnessService, configured_witnesses
 from overseen.journal import SYSTEM, Journal
 from overseen.journal.events import ReconcilerFinding
+from overseen.secrets.connect import broker_vault
+from overseen.secrets.signer import HeadSigner
 from overseen.settings import BackupSettings, DatabaseSettings, Settings
 from overseen.stack.doctor import Health
 from overseen.store import Database, load_blob_key
@@ -31,6 +34,10 @@ async def in_order(settings: Settings, database: Database) -> Settings:
         for name in ("canary", "sweeper", "reconciler"):
             session.add(ServiceReport(name=name, worker_id="w", at=now(), ok=True, detail={}))
     await make_backup(settings)
+    vault = broker_vault(settings.vault)
+    signer, witnesses = HeadSigner(vault), configured_witnesses(settings, vault)
+    await WitnessService(database=database, journal=Journal(database), signer=signer, witnesses=witnesses).turn()
+    await vault.close()
     return settings
 
 
@@ -75,6 +82,11 @@ async def reconciler_behind(settings: Settings, database: Database) -> None:
     await report(database, "reconciler", detail={"lag_seconds": 4000.0})
 
 
+async def witness_gone(settings: Settings, database: Database) -> None:
+    assert settings.witness_file is not None
+    settings.witness_file.unlink()
+
+
 async def old_backup(settings: Settings, database: Database) -> None:
     (path,) = backups_folder(settings).iterdir()
     os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 48 * 3600))
@@ -108,6 +120,7 @@ async def no_login_for_effects(settings: Settings, database: Database) -> Settin
         ("leases end", sweeper_silent),
         ("reconciler quiet", unexplained_finding),
         ("reconciler quiet", reconciler_behind),
+        ("witness fresh", witness_gone),
         ("backups", old_backup),
         ("backups", backups_turned_off),
         ("private files", key_open_to_others),

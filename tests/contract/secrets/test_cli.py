@@ -5,20 +5,25 @@ import json
 from pathlib import Path
 from typing import Any
 
+import hvac
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
 from overseen.cli import journal as journal_commands
 from overseen.cli import lease_desk, leases, terminal
+from overseen.engine.witnessing import WitnessService, configured_witnesses, witness_status
 from overseen.journal import SYSTEM, Journal
-from overseen.journal.events import ChainClosed, KillSwitchLifted
+from overseen.journal.errors import WitnessUnavailable
+from overseen.journal.events import ChainClosed, StepStarted
 from overseen.secrets.broker import LeaseBroker
-from overseen.secrets.signer import HeadSigner
+from overseen.secrets.signer import HeadSigner, SignatureReader
 from overseen.secrets.vault_client import VaultClient
-from overseen.settings import Settings
+from overseen.secrets.vault_witness import VaultWitness
+from overseen.settings import DatabaseSettings, Settings
 from overseen.store import Database
 from tests.contract.secrets.conftest import READ, make_call
+from tests.journal_attacks import Attacker
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +43,7 @@ async def verified(exit_code: int = 0) -> dict[str, Any]:
 
 
 async def sealed(database: Database, journal: Journal, run_id: str, signer: VaultClient) -> None:
-    event = KillSwitchLifted(stop_id="stop_a", scope="run", target=run_id)
+    event = StepStarted(step_id="step_1", agent="extractor")
     entry = await journal.append(event, stream=run_id, actor="service:test")
     async with database.transaction() as session:
         signature = await HeadSigner(signer).sign(entry.hash)
@@ -142,11 +147,44 @@ async def test_sweep_and_reconcile_answer_in_json(broker: LeaseBroker) -> None:
     assert (await answer("reconcile", "--since", since))["findings"] == []
 
 
-async def test_verifying_the_journal_checks_the_signatures_of_sealed_chains(
-    database: Database, journal: Journal, vault: VaultClient
+@pytest.fixture
+def witness(database: Database, journal: Journal, vault: VaultClient, settings: Settings) -> WitnessService:
+    """The service of a worker with these settings: a file in the data folder, and Vault's key-value store."""
+    witnesses = configured_witnesses(settings, vault)
+    return WitnessService(database=database, journal=journal, signer=HeadSigner(vault), witnesses=witnesses)
+
+
+async def told(witness: WitnessService) -> dict[str, Any]:
+    turn = await witness.turn()
+    assert turn is not None
+    assert turn.ok, turn.detail
+    return dict(turn.detail)
+
+
+async def test_verifying_the_journal_says_what_was_proved_and_since_when(
+    database: Database, journal: Journal, vault: VaultClient, witness: WitnessService
 ) -> None:
+    assert (await verified(exit_code=2))["verdict"] == "not_verified"  # before the first checkpoint
+    await told(witness)
     await sealed(database, journal, "run_a", vault)
-    assert (await verified())["signatures_checked"] == 1
+    detail = await told(witness)
+    assert sorted(detail["witnesses"].values()) == [2, 2]
+    found = await verified()
+    assert (found["verdict"], found["breaks"], found["unproven"]) == ("verified", [], [])
+    assert (found["signatures_checked"], found["checkpoints"], found["witnessed_number"]) == (3, 2, 2)
+    assert [report["number"] for report in found["witnesses"]] == [2, 2]
+    assert found["since"] < found["until"]
+    shown = await asyncio.to_thread(CliRunner().invoke, journal_commands.app, ["verify"])
+    assert shown.exit_code == 0
+    assert "2 checkpoints; 3 signatures checked" in shown.output
+    assert "agrees up to checkpoint 2" in shown.output
+    assert shown.output.endswith("verified\n")
+
+
+async def test_verifying_the_journal_names_a_signature_that_is_not_ours(
+    database: Database, journal: Journal, vault: VaultClient, witness: WitnessService
+) -> None:
+    await told(witness)
     async with database.transaction() as session:
         forged = await HeadSigner(vault).sign("cd" * 32)
         await journal.append(
@@ -159,16 +197,101 @@ async def test_verifying_the_journal_checks_the_signatures_of_sealed_chains(
     assert "the signature is not ours" in {item["problem"] for item in found["breaks"]}
 
 
-async def test_verifying_the_journal_without_vault_says_that_signatures_were_not_checked(
+async def test_the_whole_database_emptied_is_named_by_vault_alone(
+    database: Database, journal: Journal, vault: VaultClient, witness: WitnessService, settings: Settings
+) -> None:
+    await sealed(database, journal, "run_a", vault)
+    await told(witness)
+    await Attacker(database).delete_everything()
+    found = await verified(exit_code=1)
+    assert {"run_a", "system", "checkpoints"} <= {item["stream"] for item in found["breaks"]}
+    assert settings.witness_file is not None
+    settings.witness_file.unlink()
+    found = await verified(exit_code=1)
+    [item] = found["breaks"]
+    assert f"vault kv/data/overseen/witness/{settings.witness.vault_name} holds checkpoints up to 1" in item["problem"]
+    assert item["since"] is not None
+
+
+async def test_verifying_the_journal_without_vault_is_not_verified(
     database: Database,
     journal: Journal,
     vault: VaultClient,
+    witness: WitnessService,
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await sealed(database, journal, "run_a", vault)
+    await told(witness)
     away = settings.model_copy(update={"vault": settings.vault.model_copy(update={"addr": "http://127.0.0.1:1"})})
-    monkeypatch.setattr(journal_commands, "load_settings", lambda: away)
-    found = await verified()
-    assert (found["holds"], found["signatures_checked"]) == (True, 0)
-    assert "out of reach" in found["signatures_unchecked_because"]
+    for module in (journal_commands, terminal):
+        monkeypatch.setattr(module, "load_settings", lambda: away)
+    found = await verified(exit_code=2)
+    assert (found["holds"], found["verdict"], found["signatures_checked"]) == (True, "not_verified", 0)
+    assert "Signatures were not checked." in found["unproven"]
+    assert any("out of reach" in reason for reason in found["unproven"])
+
+
+async def test_verifying_the_journal_without_the_database_is_not_verified(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = DatabaseSettings.model_validate({"url": "postgresql://nobody@127.0.0.1:1/none"})
+    away = settings.model_copy(update={"database": nowhere})
+    for module in (journal_commands, terminal):
+        monkeypatch.setattr(module, "load_settings", lambda: away)
+    assert (await verified(exit_code=2))["verdict"] == "not_verified"
+
+
+async def test_the_status_of_the_witnesses_says_what_is_wrong(
+    database: Database, journal: Journal, vault: VaultClient, witness: WitnessService, settings: Settings
+) -> None:
+    status = await witness_status(settings)
+    assert (status.ok, status.number, "ever made" in status.problem) == (False, 0, True)
+    await sealed(database, journal, "run_a", vault)
+    await told(witness)
+    status = await witness_status(settings)
+    assert (status.ok, status.number, status.problem, status.unwitnessed_seconds) == (True, 1, "", None)
+    assert status.age_seconds is not None
+    assert status.age_seconds < 60
+    assert [(one.number, one.problem) for one in status.witnesses] == [(1, ""), (1, "")]
+    await Attacker(database).sql("UPDATE journal SET at = at - interval '1 hour'")
+    await journal.append(StepStarted(step_id="s", agent="x"), stream="run_b", actor="service:test")
+    await Attacker(database).sql("UPDATE journal SET at = at - interval '1 hour' WHERE stream = 'run_b'")
+    assert "Entries wait for a checkpoint since" in (await witness_status(settings)).problem
+    await told(witness)
+    assert settings.witness_file is not None
+    settings.witness_file.unlink()
+    status = await witness_status(settings)
+    assert (status.ok, "it holds nothing" in status.problem) == (False, True)
+
+
+async def test_the_public_keys_of_vault_verify_what_vault_signed(vault: VaultClient) -> None:
+    signature = await HeadSigner(vault).sign("ab" * 32)
+    reader = await SignatureReader.ask(vault)
+    assert await reader.verify("ab" * 32, signature)
+    wrong = ("cd" * 32, signature), ("ab" * 32, "vault:v9:" + signature[9:]), ("ab" * 32, ""), ("ab" * 32, "vault:v1:?")
+    for text, forged in wrong:
+        assert not await reader.verify(text, forged)
+
+
+async def test_the_witness_in_vault_keeps_the_newest_and_nothing_written_between(
+    database: Database,
+    journal: Journal,
+    vault: VaultClient,
+    witness: WitnessService,
+    administrator: hvac.Client,
+    settings: Settings,
+) -> None:
+    await sealed(database, journal, "run_a", vault)
+    await told(witness)
+    name = settings.witness.vault_name
+    kept = await VaultWitness(vault, name).newest()
+    assert kept is not None
+    assert (kept.number, kept.moved) == (1, None)
+    administrator.secrets.kv.v2.create_or_update_secret(
+        f"overseen/witness/{name}", secret={"checkpoint": "nonsense"}, mount_point="kv"
+    )
+    with pytest.raises(WitnessUnavailable, match="no checkpoint"):
+        await VaultWitness(vault, name).newest()
+    found = await verified(exit_code=2)
+    assert any("no checkpoint" in reason for reason in found["unproven"])

@@ -69,6 +69,7 @@ def write_stack_file(settings: Settings) -> None:
                 ),
             },
             "sandbox": {"folder": str(settings.sandbox_folder)},
+            "witness": {"vault_name": settings.witness.vault_name},
             "resources": {name: resource.model_dump() for name, resource in settings.resources.items()},
         }
     }
