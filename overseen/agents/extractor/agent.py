@@ -77,6 +77,8 @@ class Extractor:
             "supporting_document",
             "payee_account",
             "photographed_papers",
+            "bill_number",
+            "bill_issuer",
         }
     )
 

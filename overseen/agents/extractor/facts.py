@@ -7,6 +7,7 @@ from typing import Any
 
 from overseen.agents.documents import Document
 from overseen.agents.extractor.amounts import document_currency
+from overseen.agents.extractor.bill_identity import find_bill_number, find_issuer
 from overseen.agents.extractor.candidates import Candidate, chosen
 from overseen.agents.extractor.cues import (
     denies_injury,
@@ -35,6 +36,8 @@ _DISAGREED = 0.5
 """Confidence of a value on which model and code do not agree: below every sensible threshold."""
 _TRANSLATED = 0.7
 """Confidence of a story a small model has translated: good enough to search with, not to decide by."""
+_BY_PATTERN = 0.8
+"""Confidence of a value that a pattern alone has found, and nobody read: fit to compare with, not to decide by."""
 _STORY_LENGTH = 500
 _UNMEASURED = 0.7
 """Confidence of a chosen value where the route tells no probabilities."""
@@ -212,7 +215,7 @@ def foreign_story(document: Document, usual: str) -> str:
 
 
 def bill_facts(maker: FactMaker, bills: Sequence[Bill]) -> list[Fact]:
-    """supporting_document, and estimate_total where a bill names a total."""
+    """supporting_document, and of the bill that counts its total, number and issuer where it names them."""
     if not bills:
         nothing = Source(kind="rule", name="documents handed in")
         return [maker.fact("supporting_document", False, nothing, Trust.RULE, 1.0)]
@@ -220,6 +223,13 @@ def bill_facts(maker: FactMaker, bills: Sequence[Bill]) -> list[Fact]:
     facts = [maker.read("supporting_document", True, best.document, None, 1.0)]
     if best.total is not None:
         facts.append(maker.read("estimate_total", best.total.value, best.document, best.total.span, best.confidence))
+    for name, found in (
+        ("bill_number", find_bill_number(best.document)),
+        ("bill_issuer", find_issuer(best.document)),
+    ):
+        if found is not None:
+            value, span = found
+            facts.append(maker.read(name, value, best.document, span, _BY_PATTERN))
     return facts
 
 

@@ -103,6 +103,7 @@ async def test_a_plain_claim_gives_all_its_facts() -> None:
         "language": "en",
         "supporting_document": True,
         "payee_account": "20-45-11 60317752",
+        "bill_issuer": "Kestrel Bodyworks Ltd",
     }
     assert set(verdicts(found).values()) == {"pass"}
 
