@@ -1,13 +1,14 @@
 """Runs the sample cases of a playbook, one after the other, through a worker's whole house."""
 
 import json
-import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, time
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from overseen.blocking import run_blocking
@@ -21,7 +22,7 @@ from overseen.evals.ground import ProvingGround
 from overseen.evals.scoring import CaseResult, missing_findings, wrong_facts
 from overseen.models.types import ModelRoute
 from overseen.playbooks.samples import SampleCase
-from overseen.store.tables import Account, Message, Run
+from overseen.store.tables import Account, Message, Run, Task
 
 
 class _Commands:
@@ -51,7 +52,7 @@ class CaseRunner:
         """Hand the case in as a requester would, let it be decided, and score what came of it."""
         await self._ground.renew()
         attachments = [(path.name, await run_blocking(path.read_bytes)) for path in case.attachments]
-        began = time.monotonic()
+        began = monotonic()
         submitted = await self._intake.submit(
             requester_id=self._requester_id,
             playbook_name=case.playbook,
@@ -59,8 +60,17 @@ class CaseRunner:
             attachments=attachments,
             form_token=new_id("form"),
         )
+        if case.handed_in is not None:
+            await self._date_back(submitted.task_id, case.handed_in)
         await self._house.runner.advance(self._commands.waiting.pop())
-        return await self._scored(case, submitted, time.monotonic() - began)
+        return await self._scored(case, submitted, monotonic() - began)
+
+    async def _date_back(self, task_id: str, day: date) -> None:
+        """Let the task count as handed in at noon of `day`; only rows of the proving ground are ever dated back."""
+        noon = datetime.combine(day, time(12), tzinfo=UTC)
+        async with self._house.database.transaction() as session:
+            await session.execute(update(Task).where(Task.task_id == task_id).values(created_at=noon))
+            await session.execute(update(Message).where(Message.task_id == task_id).values(created_at=noon))
 
     async def _scored(self, case: SampleCase, submitted: Submitted, seconds: float) -> CaseResult:
         async with self._house.database.read() as session:

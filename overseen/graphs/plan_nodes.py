@@ -128,6 +128,7 @@ class PlanNodes:
             facts={name: known[name] for name in step.needs if name in known},
             region=case.region,
             currency=case.playbook.currency,
+            handed_in=case.handed_in,
         )
         # It has no checkpoints to wait for, so the outer graph's durability must not be inherited.
         result = await self._specialists[step.agent].ainvoke({"situation": situation}, durability="async")

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from overseen.guardrails.check import Judgement, Subject, blocked, flagged, passed
+from overseen.guardrails.check import Judgement, Subject, abstained, blocked, flagged, passed
 
 _BLOCK_AT = 3.0
 _FLAG_AT = 2.0
@@ -49,8 +49,10 @@ def known_signs() -> tuple[Sign, ...]:
 
 def judge_instructions_in_document(subject: Subject) -> Judgement:
     """`text` is a document's text; `context["hidden_text"]` may hold what a reader would not see (tiny, white)."""
-    found = instruction_signs(subject.text)
     hidden = subject.context.get("hidden_text")
+    if not subject.text.strip() and not hidden:
+        return abstained("There is no text.")
+    found = instruction_signs(subject.text)
     if isinstance(hidden, str) and hidden.strip():
         found = [*found, ("hidden text", _HIDDEN_WEIGHT, hidden.strip()[:_QUOTE_LENGTH]), *instruction_signs(hidden)]
     if len(_INVISIBLE.findall(subject.text)) > _MOST_INVISIBLE:

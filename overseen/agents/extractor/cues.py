@@ -43,6 +43,13 @@ _CLAUSE_LENGTH = 80
 _LEAST_SHARED = 3
 _LEAST_TELLING = 6
 _WIDE_LINE = 60
+_SENTENCE_WORDS = 9
+_WORDY_LINES = 2
+_SUM = re.compile(r"\d[.,]\d{2}(?!\d)")
+_SOMEBODY = re.compile(
+    r"\b(?:i|my|me|we|our|us|she|he|her|his|they|was|were|ich|wir|mein\w*|sie|er|je|nous|elle|il|mi|ella)\b",
+    re.IGNORECASE,
+)
 _NO_STORY = re.compile(
     r"\b(?:sort code|account|iban|konto\w*|cuenta|regards|sincerely|faithfully|attach\w*|enclos\w*|estimate\w*"
     r"|quot\w+|invoice"
@@ -186,6 +193,14 @@ def _running_text(text: str) -> str:
             kept.append("")
         flowing = wide and not words.endswith((".", "!", "?", ":"))
     return "\n".join(kept)
+
+
+def tells(text: str) -> bool:
+    """Whether a paper tells something in sentences, as a letter does, beside its sums."""
+    by_somebody = len(_SOMEBODY.findall(text))
+    lines = [line for line in text.splitlines() if not _SUM.search(line)]
+    wordy = sum(len(re.findall(r"[^\W\d_]{2,}", line)) >= _SENTENCE_WORDS for line in lines)
+    return by_somebody >= _LEAST_SHARED or wordy >= _WORDY_LINES
 
 
 def looks_alone(document: Document, span: Span) -> bool:
