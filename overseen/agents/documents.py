@@ -116,6 +116,14 @@ class Reading:
             for item in self.result.value.get("hidden") or ()
         )
 
+    @property
+    def removed_characters(self) -> int:
+        """How many characters that no program shows were taken out of the text."""
+        if self.result is None or not isinstance(self.result.value, Mapping):
+            return 0
+        removed = self.result.value.get("removed") or {}
+        return sum(int(removed.get(kind) or 0) for kind in ("direction_overrides", "invisible_characters"))
+
     def document(self, text_blob: str | None = None) -> Document | None:
         """The text that was read; None when nothing was."""
         if self.result is None or self.failed or not isinstance(self.result.value, Mapping):

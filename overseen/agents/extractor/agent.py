@@ -173,8 +173,12 @@ class Extractor:
 
     async def _instructions(self, read: _Read) -> list[Finding]:
         """Whether any document talks to the machine, in words that are seen or in hidden ones."""
-        hidden = {
-            reading.attachment.blob: "\n".join(item.text for item in reading.hidden) for reading in read.plan.readings
+        unseen = {
+            reading.attachment.blob: {
+                "hidden_text": "\n".join(item.text for item in reading.hidden),
+                "removed_characters": reading.removed_characters,
+            }
+            for reading in read.plan.readings
         }
         return [
             await self._guardrails.inspect(
@@ -182,7 +186,7 @@ class Extractor:
                 Subject(
                     name=f"{document.kind}:{document.name}",
                     text=document.text,
-                    context={"hidden_text": hidden.get(document.blob or "", "")},
+                    context=unseen.get(document.blob or "", {}),
                 ),
             )
             for document in read.documents

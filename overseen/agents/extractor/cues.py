@@ -39,6 +39,13 @@ _DENIAL = re.compile(
     r"|nessuno|nikt)\b|n['’]t\b",
     re.IGNORECASE,
 )
+_ALSO_OF_THINGS = re.compile(r"fractur|bleed|bled|bruis|stitches", re.IGNORECASE)
+_THING = re.compile(
+    r"\b(?:pipe\w*|radiators?|brakes?|boiler|heating|system|tank|valve|hose|joint|casting|mounting|tile|glass|seam|seat|fruit"
+    r"|upholstery|leather)\b",
+    re.IGNORECASE,
+)
+_THING_NEAR = 30
 _CLAUSE_LENGTH = 80
 _LEAST_SHARED = 3
 _LEAST_TELLING = 6
@@ -122,6 +129,9 @@ def _hurt(text: str) -> Iterator[tuple[int, int, bool]]:
     """Start, end and whether it is denied, of every mention of somebody hurt."""
     flat = text.replace("\n", " ")  # a line end is no sentence end, and offsets stay as they are
     for match in _INJURY.finditer(flat):
+        around = flat[max(0, match.start() - _THING_NEAR) : match.end() + _THING_NEAR]
+        if _ALSO_OF_THINGS.match(match.group()) and _THING.search(around):
+            continue  # pipes fracture and radiators are bled
         before = re.split(r"[.!?:]\s", flat[max(0, match.start() - _CLAUSE_LENGTH) : match.start()])[-1]
         denials = list(_DENIAL.finditer(before))
         denied = bool(denials) and not _OTHER_CLAUSE.search(before, denials[-1].end())

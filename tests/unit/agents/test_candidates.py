@@ -214,6 +214,8 @@ def test_talk_of_injury_is_noticed(content: str) -> None:
         "We were not hurt or injured.",
         "Verletzt wurde zum Glück niemand.",
         "The bumper is broken.",
+        "A pipe had fractured behind the bath.",
+        "Labour: bleed radiators and test",
     ],
 )
 def test_denied_injury_is_no_injury(content: str) -> None:
