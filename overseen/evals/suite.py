@@ -22,6 +22,7 @@ from overseen.evals.ground import ProvingGround
 from overseen.evals.scoring import CaseResult, missing_findings, wrong_facts
 from overseen.models.types import ModelRoute
 from overseen.playbooks.samples import SampleCase
+from overseen.store import Database
 from overseen.store.tables import Account, Message, Run, Task
 
 
@@ -61,16 +62,9 @@ class CaseRunner:
             form_token=new_id("form"),
         )
         if case.handed_in is not None:
-            await self._date_back(submitted.task_id, case.handed_in)
+            await date_back(self._house.database, submitted.task_id, case.handed_in)
         await self._house.runner.advance(self._commands.waiting.pop())
         return await self._scored(case, submitted, monotonic() - began)
-
-    async def _date_back(self, task_id: str, day: date) -> None:
-        """Let the task count as handed in at noon of `day`; only rows of the proving ground are ever dated back."""
-        noon = datetime.combine(day, time(12), tzinfo=UTC)
-        async with self._house.database.transaction() as session:
-            await session.execute(update(Task).where(Task.task_id == task_id).values(created_at=noon))
-            await session.execute(update(Message).where(Message.task_id == task_id).values(created_at=noon))
 
     async def _scored(self, case: SampleCase, submitted: Submitted, seconds: float) -> CaseResult:
         async with self._house.database.read() as session:
@@ -105,6 +99,14 @@ class CaseRunner:
 
     async def _json(self, blob: str | None, otherwise: dict[str, Any]) -> dict[str, Any]:
         return otherwise if blob is None else json.loads(await self._house.blobs.get(blob))
+
+
+async def date_back(database: Database, task_id: str, day: date) -> None:
+    """Let a task of the proving ground count as handed in at noon of `day` (UTC)."""
+    noon = datetime.combine(day, time(12), tzinfo=UTC)
+    async with database.transaction() as session:
+        await session.execute(update(Task).where(Task.task_id == task_id).values(created_at=noon))
+        await session.execute(update(Message).where(Message.task_id == task_id).values(created_at=noon))
 
 
 @asynccontextmanager
