@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from overseen.agents.agent import Situation
@@ -118,10 +119,14 @@ def _identities(papers: Papers) -> dict[str, Any]:
             },
             {
                 "what": "registration",
-                "told": _named(papers.letters, find_registrations),
+                "told": _named(papers.letters, partial(find_registrations, own=True)),
                 "named": _named(bills, find_registrations),
             },
-            {"what": "vehicle", "told": _named(papers.letters, find_vehicles), "named": _named(bills, find_vehicles)},
+            {
+                "what": "vehicle",
+                "told": _named(papers.letters, partial(find_vehicles, own=True)),
+                "named": _named(bills, find_vehicles),
+            },
             {
                 "what": "postcode",
                 "told": _named(papers.letters, find_postcodes),

@@ -89,6 +89,16 @@ class LetterFacts:
             self._language(),
             self._chosen("payee_account", "account", self._questions.accounts),
         ]
+        if self._questions.left_out:
+            self.findings.append(
+                Finding(
+                    check="choices_offered",
+                    verdict=Verdict.FLAG,
+                    subject="claim:letters",
+                    message="The letters name more days, sums or names than the model was given to choose from.",
+                    evidence={"left_out": self._questions.left_out},
+                )
+            )
         return [fact for fact in found if fact is not None]
 
     def claimed(self) -> Candidate | None:

@@ -37,6 +37,20 @@ _PLATE_LABEL = re.compile(
     r"(?P<plate>[A-ZÄÖÜ0-9]{1,4}(?:[ \-·][A-ZÄÖÜ0-9]{1,4}){0,3})(?![A-Za-z0-9])"
 )
 _LONGEST_PLATE = 9
+_NEAR = 80
+_THEIRS = re.compile(
+    r"\b(?:his|her|their|other|third[ -]party|another|sein\w*|ihr\w*|gegner\w*|fremd\w*|son|leurs?|autre"
+    r"|su|otro|suo|altro|jego|jej)\b",
+    re.IGNORECASE,
+)
+_MINE = re.compile(
+    r"\b(?:my|mine|our|mein\w*|unser\w*|mon|ma|notre|mi|mío|nuestr[oa]|mio|mia|mój|moje)\b", re.IGNORECASE
+)
+_OWN_VEHICLE = re.compile(
+    r"\b(?:my|our|own|insured|vehicle|mein\w*|unser\w*|mon|ma|notre|mi|nuestro|mio|mia|mój)\b[,:]?"
+    r"(?:\s+(?!hit|by|into|behind|with|and|from)[\w,-]+){0,4}\s*$",
+    re.IGNORECASE,
+)
 _BRITISH_POSTCODE = re.compile(r"(?<![A-Za-z0-9])[A-Z]{1,2}\d[A-Z\d]?[ \t]?\d[ABD-HJLNP-UW-Z]{2}(?![A-Za-z0-9])")
 _DUTCH_POSTCODE = re.compile(r"(?<![A-Za-z0-9])[1-9]\d{3}[ \t]?(?!SA|SD|SS)[A-Z]{2}(?=[ \t]+[A-Z])")
 _TOWN_POSTCODE = re.compile(
@@ -119,20 +133,25 @@ def find_addressees(text: str) -> Sequence[Addressee]:
     return tuple(found.values())
 
 
-def find_registrations(text: str) -> Sequence[str]:
-    """Registrations of vehicles: British ones wherever they stand, others where a label says what they are."""
-    found = [match.group() for match in _BRITISH_PLATE.finditer(text)]
+def find_registrations(text: str, *, own: bool = False) -> Sequence[str]:
+    """Registrations of vehicles: British ones wherever they stand, others where a label says what they are.
+
+    `own` leaves out those that a letter says are somebody else's.
+    """
+    found = [match.group() for match in _BRITISH_PLATE.finditer(text) if not (own and _others(text, match.start()))]
     for match in _PLATE_LABEL.finditer(text):
         plate = match["plate"]
+        if own and _others(text, match.start()):
+            continue
         if any(character.isdigit() for character in plate) and any(character.isalpha() for character in plate):
             found.append(plate)
     normal = (re.sub(r"[\W_]", "", plate) for plate in found)
     return tuple(dict.fromkeys(plate for plate in normal if len(plate) <= _LONGEST_PLATE))
 
 
-def find_vehicles(text: str) -> Sequence[str]:
-    """Makers of the vehicles a text names, by maker or model, each once."""
-    return tuple(dict.fromkeys(_SAME_MAKER.get(maker, maker) for maker in _makers(text)))
+def find_vehicles(text: str, *, own: bool = False) -> Sequence[str]:
+    """Makers of the vehicles a text names, by maker or model, each once; `own`: only of those it calls the writer's."""
+    return tuple(dict.fromkeys(_SAME_MAKER.get(maker, maker) for maker in _makers(text, own=own)))
 
 
 def find_postcodes(text: str) -> Sequence[str]:
@@ -142,10 +161,19 @@ def find_postcodes(text: str) -> Sequence[str]:
     return tuple(dict.fromkeys(re.sub(r"[\s-]", "", code) for code in found))
 
 
-def _makers(text: str) -> Iterator[str]:
+def _others(text: str, place: int) -> bool:
+    """Whether what stands at `place` is said to be somebody else's."""
+    before = re.split(r"[.!?]\s|\n\s*\n", text[max(0, place - _NEAR) : place])[-1]
+    theirs, mine = list(_THEIRS.finditer(before)), list(_MINE.finditer(before))
+    return bool(theirs) and (not mine or mine[-1].start() < theirs[-1].start())
+
+
+def _makers(text: str, *, own: bool) -> Iterator[str]:
     for match in _vehicle_words().finditer(text):
         word = match.group()
         if word.casefold() in _EVERYDAY and not _is_a_name(text, match):
+            continue
+        if own and not _OWN_VEHICLE.search(text[max(0, match.start() - _NEAR) : match.start()]):
             continue
         yield _maker_of()[word.casefold()]
 

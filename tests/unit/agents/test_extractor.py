@@ -237,6 +237,14 @@ async def test_a_total_on_which_line_and_model_disagree_stays_the_models_and_is_
     assert said(found, "readings_agree") == [{"model": "379.00", "patterns": "742.80"}]
 
 
+async def test_sums_that_were_too_many_to_choose_from_are_said_to_be_left_out() -> None:
+    many = LETTER + "".join(f"One more thing cost £{number}.50 in the shop.\n" for number in range(20, 40))
+    tools = MemoryTools({}, {**FILES, LETTER_FILE.blob: {"read_document": read_result(many)}})
+    agent = extractor(plain_model())
+    found = await conclude(agent, situation(agent, attachments=(LETTER_FILE, BILL_FILE)), tools)
+    assert said(found, "choices_offered") == [{"left_out": 9}]
+
+
 async def test_sums_that_differ_between_letter_and_bill_are_flagged() -> None:
     agent = extractor(plain_model(claimed_amount="£900.00"))
     other = read_result(LETTER.replace("£742.80", "£900.00"))

@@ -87,3 +87,19 @@ def test_a_postcode_is_found_as_people_write_it(text: str, found: Sequence[str])
 )
 def test_a_signature_may_be_a_first_name_alone(text: str, found: Sequence[str]) -> None:
     assert list(find_signatures(text)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "registrations", "vehicles"),
+    [
+        ("My Ford Focus, AB12 CDE, was hit by a Volvo. His number is ZY98 XWV.", ["AB12CDE"], ["ford"]),
+        ("The other driver's VW is ZY98 XWV.", [], []),
+        ("He hit my silver Hyundai i20 (AB12 CDE).", ["AB12CDE"], ["hyundai"]),
+        ("Vehicle: Skoda Octavia estate, AB12 CDE", ["AB12CDE"], ["skoda"]),
+    ],
+)
+def test_of_a_letter_only_the_writers_own_vehicle_is_compared(
+    text: str, registrations: Sequence[str], vehicles: Sequence[str]
+) -> None:
+    assert list(find_registrations(text, own=True)) == registrations
+    assert list(find_vehicles(text, own=True)) == vehicles
