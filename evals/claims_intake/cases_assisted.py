@@ -323,14 +323,14 @@ M. Iqbal
             "estimate_total": "655.20",
             "payee_account": "40-28-06 16529940",
         },
-        photos={"photos_count": 2, "photos_usable": 1},
+        photos={"photos_count": 2, "photos_usable": 1, "photo_duplicate": None},
         record=record_facts("HOM-7214-SV", "2026-11-07", "B1"),
     ).facts(),
     findings=("photo_unusable",),
     tags=("corrupt", "home", "pdf", "photo"),
     note=(
         "The second JPEG ends after 37 % of its bytes; the first shows enough. 655.20 less 200.00, confirmed "
-        "by a person."
+        "by a person. A photo that cannot be decoded was compared with nothing."
     ),
 )
 

@@ -124,6 +124,10 @@ class Mail:
         return mail.as_bytes()
 
 
+HANDED_IN = "2026-11-20"
+"""The day on which all cases take place: after the last letter, so that they stay true whenever they are run."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """A sample case: what is handed in and what is true about it. `facts` as in playbook.yaml; free"
@@ -149,6 +153,7 @@ class Case:
             "id": self.case_id,
             "title": self.title,
             "playbook": "claims_intake",
+            "handed_in": HANDED_IN,
             "message": self.message,
             "attachments": [item.name for item in self.items],
             "expected": {

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Protocol
 
 from overseen.domain.calls import CallResult, ToolCall
@@ -32,7 +33,8 @@ class Situation:
 
     `facts` are those the step needs, by name. `results` are the tool results of this step so far, in the order of the
     calls. `message_blob` is the requester's message as UTF-8 text. `language` and `currency` are the playbook's own,
-    for reading dates and sums that do not say which they mean.
+    for reading dates and sums that do not say which they mean. `handed_in` is the day (UTC) on which the requester last
+    handed something in: the "today" of the run, which does not move when it is replayed; None where nobody knows it.
     """
 
     run_id: str
@@ -45,6 +47,7 @@ class Situation:
     region: str = "local"
     language: str = "en"
     currency: str = "GBP"
+    handed_in: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

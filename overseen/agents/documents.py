@@ -75,6 +75,15 @@ class Document:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HiddenText:
+    """Words of a file that cannot be seen. `kind` says why (white on white); `page` counts from 1, or is None."""
+
+    kind: str
+    text: str
+    page: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reading:
     """One attachment, the call that reads it, and the result once it is there."""
 
@@ -96,6 +105,24 @@ class Reading:
         if self.result is None or not isinstance(self.result.value, Mapping):
             return ()
         return tuple(str(item.get("message")) for item in self.result.value.get("problems") or ())
+
+    @property
+    def hidden(self) -> tuple[HiddenText, ...]:
+        """Text of the file that cannot be seen; it is no part of the document's text."""
+        if self.result is None or not isinstance(self.result.value, Mapping):
+            return ()
+        return tuple(
+            HiddenText(kind=str(item.get("kind")), text=str(item.get("text")), page=item.get("page"))
+            for item in self.result.value.get("hidden") or ()
+        )
+
+    @property
+    def removed_characters(self) -> int:
+        """How many characters that no program shows were taken out of the text."""
+        if self.result is None or not isinstance(self.result.value, Mapping):
+            return 0
+        removed = self.result.value.get("removed") or {}
+        return sum(int(removed.get(kind) or 0) for kind in ("direction_overrides", "invisible_characters"))
 
     def document(self, text_blob: str | None = None) -> Document | None:
         """The text that was read; None when nothing was."""

@@ -2,13 +2,14 @@
 
 import json
 import logging
-import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, time
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from overseen.blocking import run_blocking
@@ -24,7 +25,8 @@ from overseen.evals.scoring import CaseResult, missing_findings, not_measured, w
 from overseen.graphs.unread import READ_IN_TIME
 from overseen.models.types import ModelRoute
 from overseen.playbooks.samples import SampleCase
-from overseen.store.tables import Account, Message, Run
+from overseen.store import Database
+from overseen.store.tables import Account, Message, Run, Task
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ class CaseRunner:
         """Hand the case in as a requester would, let it be decided, and score what came of it."""
         await self._ground.renew()
         attachments = [(path.name, await run_blocking(path.read_bytes)) for path in case.attachments]
-        began = time.monotonic()
+        began = monotonic()
         submitted = await self._intake.submit(
             requester_id=self._requester_id,
             playbook_name=case.playbook,
@@ -64,19 +66,21 @@ class CaseRunner:
             attachments=attachments,
             form_token=new_id("form"),
         )
+        if case.handed_in is not None:
+            await date_back(self._house.database, submitted.task_id, case.handed_in)
         await self._house.runner.advance(self._commands.waiting.pop())
-        return await self._scored(case, submitted, time.monotonic() - began)
+        return await self._scored(case, submitted, monotonic() - began)
 
     async def measure(self, case: SampleCase) -> CaseResult:
         """Like `run`; where that fails the result says so, and the other cases go on."""
-        began = time.monotonic()
+        began = monotonic()
         try:
             return await self.run(case)
         except OverseenError as error:
-            return not_measured(case, error.message, time.monotonic() - began)
+            return not_measured(case, error.message, monotonic() - began)
         except Exception as error:  # noqa: BLE001 - one broken case must not lose what the others measured
             _log.exception("the case %s could not be measured", case.case_id)
-            return not_measured(case, f"It ended on an unexpected {type(error).__name__}.", time.monotonic() - began)
+            return not_measured(case, f"It ended on an unexpected {type(error).__name__}.", monotonic() - began)
 
     async def _scored(self, case: SampleCase, submitted: Submitted, seconds: float) -> CaseResult:
         async with self._house.database.read() as session:
@@ -120,6 +124,14 @@ def _cut_short(findings: Sequence[Mapping[str, Any]]) -> str | None:
 
 def _unfinished(state: str) -> str | None:
     return f"It is still {state}." if state in (RunState.QUEUED, RunState.RUNNING) else None
+
+
+async def date_back(database: Database, task_id: str, day: date) -> None:
+    """Let a task of the proving ground count as handed in at noon of `day` (UTC)."""
+    noon = datetime.combine(day, time(12), tzinfo=UTC)
+    async with database.transaction() as session:
+        await session.execute(update(Task).where(Task.task_id == task_id).values(created_at=noon))
+        await session.execute(update(Message).where(Message.task_id == task_id).values(created_at=noon))
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date
 from decimal import Decimal
 from typing import Any
 
@@ -30,7 +31,10 @@ JSON = "application/json"
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One run with its task. `message` is everything the requester wrote, oldest first."""
+    """One run with its task.
+
+    `message` is everything the requester wrote, oldest first; `handed_in` the day (UTC) of the last of it.
+    """
 
     run_id: str
     task_id: str
@@ -40,6 +44,7 @@ class Case:
     attachments: tuple[Attachment, ...]
     message: str
     message_blob: str
+    handed_in: date
 
 
 class CaseFiles:
@@ -66,9 +71,9 @@ class CaseFiles:
                     .order_by(tables.Attachment.message_id, tables.Attachment.position)
                 )
             ).all()
-            bodies = (
-                await session.scalars(
-                    select(tables.Message.body_blob)
+            messages = (
+                await session.execute(
+                    select(tables.Message.body_blob, tables.Message.created_at)
                     .where(
                         tables.Message.task_id == task.task_id,
                         tables.Message.author == "requester",
@@ -77,7 +82,7 @@ class CaseFiles:
                     .order_by(tables.Message.created_at, tables.Message.message_id)
                 )
             ).all()
-        texts = [(await self.blobs.get(body)).decode() for body in bodies]
+        texts = [(await self.blobs.get(body)).decode() for body, _ in messages]
         names = await read_file_names(self.blobs, attachments)
         message = "\n\n".join(text for text in texts if text)
         return Case(
@@ -98,6 +103,7 @@ class CaseFiles:
             ),
             message=message,
             message_blob=await self.blobs.put(message.encode(), "text/plain"),
+            handed_in=max([task.created_at, *(at for _, at in messages)]).astimezone(UTC).date(),
         )
 
     async def note(

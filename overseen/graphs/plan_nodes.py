@@ -136,6 +136,7 @@ class PlanNodes:
             facts={name: known[name] for name in step.needs if name in known},
             region=case.region,
             currency=case.playbook.currency,
+            handed_in=case.handed_in,
         )
         conclusion, findings = await self._concluded(case, situation)
         output = await self._cases.put_step(conclusion.facts, findings)

@@ -12,14 +12,14 @@ from typing import Any
 
 import yaml
 
-from overseen.guardrails.check import Judgement, Subject, blocked, flagged, passed
+from overseen.guardrails.check import Judgement, Subject, abstained, blocked, flagged, passed
+from overseen.guardrails.lookalikes import folded, unseen_characters
 
 _BLOCK_AT = 3.0
 _FLAG_AT = 2.0
 _HIDDEN_WEIGHT = 1.0
 _MOST_INVISIBLE = 5
 _QUOTE_LENGTH = 120
-_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
 _SIGNS_FILE = Path(__file__).with_name("instruction_signs.yaml")
 
 
@@ -48,12 +48,19 @@ def known_signs() -> tuple[Sign, ...]:
 
 
 def judge_instructions_in_document(subject: Subject) -> Judgement:
-    """`text` is a document's text; `context["hidden_text"]` may hold what a reader would not see (tiny, white)."""
-    found = instruction_signs(subject.text)
+    """`text` is a document's text; `context["hidden_text"]` may hold what a reader would not see (tiny, white).
+
+    `context["removed_characters"]` counts unseen characters that were taken out of the text before.
+    """
     hidden = subject.context.get("hidden_text")
+    if not subject.text.strip() and not hidden:
+        return abstained("There is no text.")
+    found = instruction_signs(subject.text)
     if isinstance(hidden, str) and hidden.strip():
         found = [*found, ("hidden text", _HIDDEN_WEIGHT, hidden.strip()[:_QUOTE_LENGTH]), *instruction_signs(hidden)]
-    if len(_INVISIBLE.findall(subject.text)) > _MOST_INVISIBLE:
+    removed = subject.context.get("removed_characters")
+    unseen = unseen_characters(subject.text) + (removed if isinstance(removed, int) else 0)
+    if unseen > _MOST_INVISIBLE:
         found = [*found, ("invisible characters", _HIDDEN_WEIGHT, "")]
     score = sum(weight for _, weight, _ in found)
     signs = [{"sign": name, "quote": quote} for name, _, quote in found[:8]]
@@ -67,11 +74,13 @@ def judge_instructions_in_document(subject: Subject) -> Judgement:
 
 def instruction_signs(text: str) -> list[tuple[str, float, str]]:
     """(sign, weight, quotation) for each kind of sign in the text; a kind counts once, with its heaviest pattern."""
-    # Lines broken by a page's width must not hide a sentence.
-    plain = re.sub(r"(?<!\n)[ \t]*\n(?!\s*\n)", " ", _INVISIBLE.sub("", text))
     best: dict[str, tuple[str, float, str]] = {}
-    for sign in known_signs():
-        match = sign.pattern.search(plain)
-        if match and sign.weight > best.get(sign.name, ("", 0.0, ""))[1]:
-            best[sign.name] = (sign.name, sign.weight, " ".join(match.group().split())[:_QUOTE_LENGTH])
+    # As it stands, and with look-alike, unseen and compatibility characters as the letters they pass for.
+    for form in dict.fromkeys((text, folded(text))):
+        # Lines broken by a page's width must not hide a sentence.
+        plain = re.sub(r"(?<!\n)[ \t]*\n(?!\s*\n)", " ", form)
+        for sign in known_signs():
+            match = sign.pattern.search(plain)
+            if match and sign.weight > best.get(sign.name, ("", 0.0, ""))[1]:
+                best[sign.name] = (sign.name, sign.weight, " ".join(match.group().split())[:_QUOTE_LENGTH])
     return list(best.values())

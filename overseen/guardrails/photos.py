@@ -42,7 +42,7 @@ def judge_photo_before_incident(subject: Subject) -> Judgement:
     if not taken:
         return passed("The photo does not say when it was taken.")
     if not incident:
-        return passed("There is no date of the incident to compare with.", taken_on=str(taken)[:10])
+        return abstained("There is no date of the incident to compare with.", taken_on=str(taken)[:10])
     try:
         taken_on, incident_on = date.fromisoformat(str(taken)[:10]), date.fromisoformat(str(incident))
     except ValueError:

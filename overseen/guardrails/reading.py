@@ -46,7 +46,7 @@ def judge_amounts_consistent(subject: Subject) -> Judgement:
     """`text` is JSON {"amounts": [{"source", "amount", "currency"}]} of sums that should be one and the same."""
     amounts = _items(subject.text, "amounts")
     if len(amounts) < 2:
-        return passed("There is only one sum to look at.")
+        return passed("Only one sum is named." if amounts else "No sum is named.")
     try:
         sums = [Decimal(str(item["amount"])) for item in amounts]
     except (InvalidOperation, KeyError):
@@ -75,24 +75,40 @@ def judge_bill_adds_up(subject: Subject) -> Judgement:
 
 
 def judge_ids_consistent(subject: Subject) -> Judgement:
-    """`text` is JSON {"policy_numbers": [{"source", "number"}], "claim_kind": "car" | null}."""
+    """`text` is JSON {"policy_numbers": [{"source", "number"}], "claim_kind": "car" | null}.
+
+    Without any number there is nothing to compare: the rules then ask for it.
+    """
     numbers = _items(subject.text, "policy_numbers")
     distinct = list(dict.fromkeys(str(item.get("number")) for item in numbers))
     if len(distinct) > 1:
         return flagged("The documents name different policy numbers.", policy_numbers=distinct)
+    if not distinct:
+        return passed("No policy number is named; it has to be asked for.")
     kind = json.loads(subject.text).get("claim_kind")
-    expected = _KIND_BY_PREFIX.get(distinct[0][:3]) if distinct else None
-    if expected and kind and kind != expected:
+    expected = _KIND_BY_PREFIX.get(distinct[0][:3])
+    if not expected or not kind:
+        return abstained("The kind of the policy cannot be compared with that of the claim.", policy_numbers=distinct)
+    if kind != expected:
         return flagged("The policy number is of another kind than the claim.", policy_kind=expected, claim_kind=kind)
     return passed("The documents agree on the policy.")
 
 
 def judge_claimant_is_holder(subject: Subject) -> Judgement:
-    """`text` is JSON {"claimant": "P. Raman", "holder": "Priya Raman"}: last names agree, first names do not differ."""
+    """`text` is JSON {"claimant": "P. Raman", "holder": "Priya Raman"}: last names agree, first names do not differ.
+
+    One name alone, first or last, can be anybody's in the family, and says neither yes nor no.
+    """
     data = json.loads(subject.text)
     claimant, holder = name_parts(str(data.get("claimant") or "")), name_parts(str(data.get("holder") or ""))
     if not claimant or not holder:
         return abstained("There are no two names to compare.")
+    if len(claimant) == 1 and claimant[0] in holder:
+        return abstained(
+            "Only one name of the person who claims is known, and a family may share it.",
+            claimant=data["claimant"],
+            holder=data["holder"],
+        )
     if claimant[-1] != holder[-1]:
         return flagged(
             "The person who claims is not the policy holder.", claimant=data["claimant"], holder=data["holder"]

@@ -9,6 +9,7 @@ from overseen.guardrails.check import Check, Judge, Subject
 from overseen.guardrails.guardrails_check import GuardrailsCheck
 from overseen.guardrails.instructions import judge_instructions_in_document
 from overseen.guardrails.outgoing import judge_others_personal_data, judge_secrets_in_output
+from overseen.guardrails.papers import judge_dates_fit, judge_papers_about_the_same, judge_signed_by_claimant
 from overseen.guardrails.photos import judge_photo_before_incident, judge_photo_duplicate, judge_photo_unusable
 from overseen.guardrails.reading import (
     judge_amounts_consistent,
@@ -27,6 +28,9 @@ JUDGES: dict[str, Judge] = {
     "bill_adds_up": judge_bill_adds_up,
     "ids_consistent": judge_ids_consistent,
     "claimant_is_holder": judge_claimant_is_holder,
+    "signed_by_claimant": judge_signed_by_claimant,
+    "dates_fit": judge_dates_fit,
+    "papers_about_the_same": judge_papers_about_the_same,
     "others_personal_data": judge_others_personal_data,
     "secrets_in_output": judge_secrets_in_output,
     "instructions_in_document": judge_instructions_in_document,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -37,6 +38,7 @@ class _CaseFile(BaseModel):
     expected: _Expected
     tags: tuple[str, ...]
     note: str
+    handed_in: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,11 @@ class ExpectedResult:
 
 @dataclass(frozen=True, kw_only=True)
 class SampleCase:
-    """A claim to try the playbook on. `attachments` are files in `folder`, in the order they are handed in."""
+    """A claim to try the playbook on.
+
+    `attachments` are files in `folder`, in the order they are handed in. `handed_in` is the day on which the case takes
+    place; None means the day on which it is tried.
+    """
 
     case_id: str
     title: str
@@ -70,6 +76,7 @@ class SampleCase:
     tags: tuple[str, ...]
     note: str
     folder: Path
+    handed_in: date | None = None
 
 
 def load_samples(playbook: Playbook) -> tuple[SampleCase, ...]:
@@ -122,6 +129,7 @@ def _load(folder: Path, playbook: Playbook) -> SampleCase:
         tags=case.tags,
         note=case.note,
         folder=folder,
+        handed_in=case.handed_in,
     )
 
 

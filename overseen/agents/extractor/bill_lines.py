@@ -26,7 +26,9 @@ _SUM = re.compile(
     re.IGNORECASE,
 )
 _LESS = re.compile(
-    r"discount|rabatt|nachlass|remise|descuento|korting|sconto|\bless\b|\bcredit\b|[-−–]\s?[£€$]?\s?\d", re.IGNORECASE
+    r"discount|rabatt|nachlass|remise|descuento|korting|sconto|\bless\b|\bcredit\b|[-−–]\s?[£€$]?\s?\d"
+    r"|\(\s?[£€$]?\s?\d[\d.,]*\s?\)|\d\s?[-−](?:\s|$)|\bCR\b",
+    re.IGNORECASE,
 )
 _QUANTITY = re.compile(r"(?<![\w.,])(\d{1,5}(?:[.,]\d{1,3})?)\s*$")
 
@@ -72,9 +74,7 @@ class Sums:
     def findings(self) -> list[Finding]:
         """Whether the lines of each bill add up to the sum it states."""
         return [
-            _finding(bill, result)
-            for bill, result in zip(self.bills, self.results, strict=True)
-            if result is not None and isinstance(result.value, Mapping)
+            _finding(bill, result) for bill, result in zip(self.bills, self.results, strict=True) if result is not None
         ]
 
 
@@ -119,6 +119,8 @@ def itemised(document: Document, amounts: Sequence[Candidate]) -> ItemisedBill |
             if line is None:
                 return None
             lines.append(line)
+        elif _LESS.search(text):
+            return None  # a sum that is taken off is none of the amounts
         start = end + 1
     return None
 
@@ -141,7 +143,7 @@ def _value(item: Candidate) -> Decimal:
 
 
 def _finding(bill: ItemisedBill, result: CallResult) -> Finding:
-    answer: Any = result.value.get("result")
+    answer: Any = result.value.get("result") if isinstance(result.value, Mapping) else None
     subject = f"document:{bill.document.name}"
     if not isinstance(answer, Mapping):
         return Finding(

@@ -12,7 +12,8 @@ from overseen.domain.facts import Span
 class Candidate:
     """A stretch of a document and the value it stands for (ISO date, Decimal, normalised number, name).
 
-    `certainty` is below 1 where the reading itself is a guess (a year that was not written, a day told as "yesterday").
+    `certainty` is below 1 where the reading itself is a guess (a year that was not written, a day told as "yesterday");
+    `otherwise` is the value of a second reading where the words allow one.
     """
 
     value: str | Decimal
@@ -20,6 +21,7 @@ class Candidate:
     span: Span
     certainty: float = 1.0
     currency: str | None = None
+    otherwise: str | None = None
 
     @property
     def said(self) -> str:
@@ -28,10 +30,12 @@ class Candidate:
 
 
 def each_value_once(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
-    """The first candidate of each value, in reading order."""
+    """The most certain candidate of each value, else the first, in reading order of the values."""
     found: dict[str, Candidate] = {}
     for item in candidates:
-        found.setdefault(str(item.value).casefold(), item)
+        value = str(item.value).casefold()
+        if value not in found or item.certainty > found[value].certainty:
+            found[value] = item
     return tuple(found.values())
 
 

@@ -39,10 +39,24 @@ _DENIAL = re.compile(
     r"|nessuno|nikt)\b|n['’]t\b",
     re.IGNORECASE,
 )
+_ALSO_OF_THINGS = re.compile(r"fractur|bleed|bled|bruis|stitches", re.IGNORECASE)
+_THING = re.compile(
+    r"\b(?:pipe\w*|radiators?|brakes?|boiler|heating|system|tank|valve|hose|joint|casting|mounting|tile|glass|seam|seat|fruit"
+    r"|upholstery|leather)\b",
+    re.IGNORECASE,
+)
+_THING_NEAR = 30
 _CLAUSE_LENGTH = 80
 _LEAST_SHARED = 3
 _LEAST_TELLING = 6
 _WIDE_LINE = 60
+_SENTENCE_WORDS = 9
+_WORDY_LINES = 2
+_SUM = re.compile(r"\d[.,]\d{2}(?!\d)")
+_SOMEBODY = re.compile(
+    r"\b(?:i|my|me|we|our|us|she|he|her|his|they|was|were|ich|wir|mein\w*|sie|er|je|nous|elle|il|mi|ella)\b",
+    re.IGNORECASE,
+)
 _NO_STORY = re.compile(
     r"\b(?:sort code|account|iban|konto\w*|cuenta|regards|sincerely|faithfully|attach\w*|enclos\w*|estimate\w*"
     r"|quot\w+|invoice"
@@ -115,6 +129,9 @@ def _hurt(text: str) -> Iterator[tuple[int, int, bool]]:
     """Start, end and whether it is denied, of every mention of somebody hurt."""
     flat = text.replace("\n", " ")  # a line end is no sentence end, and offsets stay as they are
     for match in _INJURY.finditer(flat):
+        around = flat[max(0, match.start() - _THING_NEAR) : match.end() + _THING_NEAR]
+        if _ALSO_OF_THINGS.match(match.group()) and _THING.search(around):
+            continue  # pipes fracture and radiators are bled
         before = re.split(r"[.!?:]\s", flat[max(0, match.start() - _CLAUSE_LENGTH) : match.start()])[-1]
         denials = list(_DENIAL.finditer(before))
         denied = bool(denials) and not _OTHER_CLAUSE.search(before, denials[-1].end())
@@ -186,6 +203,14 @@ def _running_text(text: str) -> str:
             kept.append("")
         flowing = wide and not words.endswith((".", "!", "?", ":"))
     return "\n".join(kept)
+
+
+def tells(text: str) -> bool:
+    """Whether a paper tells something in sentences, as a letter does, beside its sums."""
+    by_somebody = len(_SOMEBODY.findall(text))
+    lines = [line for line in text.splitlines() if not _SUM.search(line)]
+    wordy = sum(len(re.findall(r"[^\W\d_]{2,}", line)) >= _SENTENCE_WORDS for line in lines)
+    return by_somebody >= _LEAST_SHARED or wordy >= _WORDY_LINES
 
 
 def looks_alone(document: Document, span: Span) -> bool:

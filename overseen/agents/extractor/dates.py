@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from email.utils import parsedate_to_datetime
 
 from overseen.agents.documents import Document
 from overseen.agents.extractor.candidates import Candidate, span_of
 from overseen.agents.extractor.cues import looks_alone
+from overseen.domain.facts import Span
 
 _MONTHS = {
     1: "january januar jänner janvier enero gennaio januari stycznia styczeń janeiro jan janv ene gen",
@@ -67,7 +68,20 @@ _SOMETHING_ELSE = re.compile(
     r"|gekauft|repariert|comprad\w+|reparad\w+)\b",
     re.IGNORECASE,
 )
+_DATE_LABEL = re.compile(r"\b(?:date[d]?|datum|fecha|data|issued|invoice date|rechnungsdatum|vom|le)\b", re.IGNORECASE)
+_LATER = re.compile(
+    r"\b(?:valid|until|due|expir\w+|before|payable|by|gültig|bis|fällig|zahlbar|valable|jusqu\w*|échéance|válid\w*|hasta|vence"
+    r"|vencimiento|valid[ao]|entro|scadenza|ważn\w*|do|geldig|tot|vervaldatum)\b",
+    re.IGNORECASE,
+)
 _AHEAD = timedelta(days=45)
+_TWO_READINGS = 0.8
+_MONTHS_OF_A_YEAR = 12
+_NEAR, _FAR = timedelta(days=31), timedelta(days=60)
+_WEEKDAY_LENGTH = 20
+_WEEKDAY_BEFORE = re.compile(
+    r"\b(?P<weekday>" + "|".join(_WEEKDAY_NUMBER) + r")[,.]?\s+(?:the\s+|den\s+|dem\s+|el\s+)?$", re.IGNORECASE
+)
 _UNSURE_YEAR = 0.97
 _UNSURE_DAY = 0.9
 _HEADER_LENGTH = 2000
@@ -80,6 +94,7 @@ class _Found:
     end: int
     day: date
     certainty: float
+    otherwise: tuple[date, ...] = ()
 
 
 def find_dates(document: Document, written_on: date | None, day_first: bool) -> Iterator[Candidate]:
@@ -99,21 +114,63 @@ def find_dates(document: Document, written_on: date | None, day_first: bool) -> 
             document=document,
             span=span_of(document.text, found.start, found.end),
             certainty=found.certainty,
+            otherwise=found.otherwise[0].isoformat() if found.otherwise else None,
         )
 
 
 def written_on(document: Document, day_first: bool) -> date | None:
     """When the document was written: a mail's Date header, else the latest full date in it."""
+    if header := _header_day(document):
+        return header
+    full = [found.day for found in _all(document.text, None, day_first)]
+    return max(full, default=None)
+
+
+def dated(document: Document, day_first: bool, *, bill: bool) -> Sequence[date]:
+    """The day a paper is dated, with both readings where its digits allow two; empty where it names none.
+
+    A mail has it in its header, a letter on a line of its own, a bill beside a word like date, or first of all. Days
+    until which an offer holds, or on which a bill falls due, date nothing.
+    """
+    if header := _header_day(document):
+        return (header,)
+    found = [item for item in _all(document.text, None, day_first) if not _ahead(document.text, item)]
+    found.sort(key=lambda item: item.start)
+    if bill:
+        labelled = [item for item in found if _DATE_LABEL.search(_line_before(document.text, item))]
+        found = labelled or found
+    else:
+        found = [item for item in found if looks_alone(document, _span(document, item))]
+    return (found[0].day, *found[0].otherwise) if found else ()
+
+
+def _header_day(document: Document) -> date | None:
     header = str(document.metadata.get("date") or "")
     if not header and (match := _HEADER_DATE.search(document.text[:_HEADER_LENGTH])):
         header = match.group("date")
-    if header:
-        try:
-            return parsedate_to_datetime(header.strip()).date()
-        except ValueError:
-            pass  # not RFC 5322: the text itself may still say
-    full = [found.day for found in _all(document.text, None, day_first)]
-    return max(full, default=None)
+    try:
+        return parsedate_to_datetime(header.strip()).date() if header else None
+    except ValueError:
+        return None  # not RFC 5322: the text itself may still say
+
+
+def _ahead(text: str, item: _Found) -> bool:
+    return bool(_LATER.search(_line_before(text, item)))
+
+
+def _line_before(text: str, item: _Found) -> str:
+    return text[text.rfind("\n", 0, item.start) + 1 : item.start]
+
+
+def _span(document: Document, item: _Found) -> Span:
+    return span_of(document.text, item.start, item.end)
+
+
+def writing_days(letters: Sequence[Document], documents: Sequence[Document], day_first: bool) -> dict[str, date | None]:
+    """When each letter was written; what does not say it borrows the latest day of everything handed in."""
+    own = {document.name: written_on(document, day_first) for document in documents}
+    latest = max((day for day in own.values() if day is not None), default=None)
+    return {letter.name: own[letter.name] or latest for letter in letters}
 
 
 def _all(text: str, anchor: date | None, day_first: bool) -> Iterator[_Found]:
@@ -123,22 +180,83 @@ def _all(text: str, anchor: date | None, day_first: bool) -> Iterator[_Found]:
             yield from _dated(match, match["year"], month, int(match["day"]), anchor)
     for match in _ISO.finditer(text):
         yield from _dated(match, match["year"], int(match["month"]), int(match["day"]), anchor)
+    order = _Order(text)
     for match in _DIGITS.finditer(text):
         if match["mark"] == "-" and len(match["year"]) == 2:
             continue  # 20-10-26 is how sort codes are written
         one, two = int(match["one"]), int(match["two"])
         swapped = two > 12 or (not day_first and match["mark"] != "." and one <= 12)
-        yield from _dated(match, match["year"], one if swapped else two, two if swapped else one, anchor)
+        yield from order.settle(
+            _dated(match, match["year"], one if swapped else two, two if swapped else one, anchor),
+            _dated(match, match["year"], two if swapped else one, one if swapped else two, anchor),
+        )
     if anchor is None:
         return
     for match in _SHORT.finditer(text):
-        yield from _dated(match, None, int(match["month"]), int(match["day"]), anchor)
+        one, two = int(match["day"]), int(match["month"])
+        yield from order.settle(_dated(match, None, two, one, anchor), _dated(match, None, one, two, anchor))
     for match in _RELATIVE.finditer(text):
         day = anchor - timedelta(days=_DAYS_BACK[match.group().lower()])
         yield _Found(start=match.start(), end=match.end(), day=day, certainty=_UNSURE_DAY)
     for match in _WEEKDAY.finditer(text):
         back = (anchor.weekday() - _WEEKDAY_NUMBER[match["weekday"].lower()]) % 7 or 7
         yield _Found(start=match.start(), end=match.end(), day=anchor - timedelta(days=back), certainty=_UNSURE_DAY)
+
+
+class _Order:
+    """What a text itself says about days in digits that can be read in two ways, 03/10/2026."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        pairs = [(int(match["one"]), int(match["two"])) for match in _DIGITS.finditer(text) if match["mark"] != "."]
+        self._day_first = any(one > _MONTHS_OF_A_YEAR >= two for one, two in pairs)
+        self._month_first = any(two > _MONTHS_OF_A_YEAR >= one for one, two in pairs)
+        self._sure = [found.day for pattern in (_DAY_MONTH, _MONTH_DAY) for found in self._written_out(pattern)]
+        self._sure += [date(*parts) for match in _ISO.finditer(text) if (parts := _valid(match))]
+
+    def settle(self, usual: Iterator[_Found], other: Iterator[_Found]) -> Iterator[_Found]:
+        """The reading that other dates, a weekday or the days around it settle; else the usual one, less certain."""
+        first, second = next(usual, None), next(other, None)
+        if first is None or second is None or first.day == second.day or self._mark(first) == ".":
+            if first is not None:
+                yield first
+            return
+        said = self._settled(first, second)
+        yield said or replace(first, certainty=_TWO_READINGS, otherwise=(second.day,))
+
+    def _settled(self, first: _Found, second: _Found) -> _Found | None:
+        readings = (first, second)
+        by_day = next((item for item in readings if self._begins_with_day(item)), first)
+        by_month = second if by_day is first else first
+        if self._day_first != self._month_first:
+            return by_day if self._day_first else by_month
+        if weekday := _WEEKDAY_BEFORE.search(self._text[max(0, first.start - _WEEKDAY_LENGTH) : first.start]):
+            number = _WEEKDAY_NUMBER[weekday["weekday"].lower()]
+            fitting = [item for item in readings if item.day.weekday() == number]
+            return fitting[0] if len(fitting) == 1 else None
+        near = [item for item in readings if any(abs(item.day - day) <= _NEAR for day in self._sure)]
+        far = [item for item in readings if all(abs(item.day - day) > _FAR for day in self._sure)]
+        return near[0] if len(near) == len(far) == 1 else None
+
+    def _begins_with_day(self, item: _Found) -> bool:
+        digits = re.match(r"\d{1,2}", self._text[item.start :])
+        return digits is not None and int(digits.group()) == item.day.day
+
+    def _mark(self, item: _Found) -> str:
+        return "." if "." in self._text[item.start : item.end] else "/"
+
+    def _written_out(self, pattern: re.Pattern[str]) -> Iterator[_Found]:
+        for match in pattern.finditer(self._text):
+            yield from _dated(match, match["year"], _MONTH_NUMBER[match["month"].lower()], int(match["day"]), None)
+
+
+def _valid(match: re.Match[str]) -> tuple[int, int, int] | None:
+    parts = int(match["year"]), int(match["month"]), int(match["day"])
+    try:
+        date(*parts)
+    except ValueError:
+        return None
+    return parts
 
 
 def _dated(match: re.Match[str], year: str | None, month: int, day: int, anchor: date | None) -> Iterator[_Found]:

@@ -7,34 +7,33 @@ from typing import Any
 
 from overseen.agents.documents import Document
 from overseen.agents.extractor.amounts import document_currency
+from overseen.agents.extractor.bill_identity import find_bill_number, find_issuer
 from overseen.agents.extractor.candidates import Candidate, chosen
-from overseen.agents.extractor.cues import (
-    denies_injury,
-    detect_language,
-    injury_cue,
-    nearest_sentence,
-    second_claim_cue,
-    story,
-)
+from overseen.agents.extractor.cues import detect_language, nearest_sentence, story
+from overseen.agents.extractor.dangers import Dangers, claims_count, injury
 from overseen.agents.extractor.dates import likely_incident
+from overseen.agents.extractor.disagreement import DISAGREED, disagreement
 from overseen.agents.extractor.questions import LetterQuestions
 from overseen.agents.facts import FactMaker
 from overseen.domain.facts import Fact, Source, Span, Trust
+from overseen.domain.findings import Finding, Verdict
 from overseen.models.confidence import value_confidence
 from overseen.models.types import ModelAnswer
 
 _KIND_BY_PREFIX = {"CAR": "car", "HOM": "home", "TRV": "travel"}
-_OVERRULES_NUMBER = 0.95
-"""How likely a model must have found a kind of claim that is not the policy's, to be followed: people hardly ever claim
-under a policy of another kind, and small models often err."""
-_UNDISPUTED = 0.99
-"""Confidence of a value that is the only one of its shape, or that two ways of looking agree on."""
-_AGREED = 0.95
-"""Confidence of a value that the model chose and code would have chosen too, for reasons of its own."""
-_DISAGREED = 0.5
-"""Confidence of a value on which model and code do not agree: below every sensible threshold."""
+_ONLY_ONE = 0.95
+"""Confidence of a policy number, name or account that is the only one of its shape in all letters: no model was asked.
+What it is used for is checked elsewhere: the number by the record, the name against the holder."""
+_WRITTEN = 0.99
+"""Confidence of a currency whose sign stands at the sum, and of words quoted as they are."""
+_ASSUMED = 0.8
+"""Confidence of the usual currency where nothing that was handed in names one."""
+_BILL_SHAPE = 0.95
+"""Confidence that a paper made of sums and words like total and VAT is a bill: patterns say so, no model was asked."""
 _TRANSLATED = 0.7
 """Confidence of a story a small model has translated: good enough to search with, not to decide by."""
+_BY_PATTERN = 0.8
+"""Confidence of a value that a pattern alone has found, and nobody read: fit to compare with, not to decide by."""
 _STORY_LENGTH = 500
 _UNMEASURED = 0.7
 """Confidence of a chosen value where the route tells no probabilities."""
@@ -51,7 +50,7 @@ class Bill:
 
 
 class LetterFacts:
-    """Turns one answer about the letters into facts."""
+    """Turns one answer about the letters into facts. `findings` says, after `all`, where readings differ."""
 
     def __init__(
         self,
@@ -59,19 +58,20 @@ class LetterFacts:
         questions: LetterQuestions,
         answer: ModelAnswer,
         *,
-        bills: Sequence[Bill],
         language: str,
         question: str,
+        dangers: Dangers,
         translation: str | None = None,
     ) -> None:
         self._maker = maker
         self._questions = questions
         self._answer = answer
         self._data: Mapping[str, Any] = answer.data if isinstance(answer.data, Mapping) else {}
-        self._bills = bills
         self._usual = language
         self._question = question
         self._translation = translation
+        self._dangers = dangers
+        self.findings: list[Finding] = []
         self._main = max(questions.documents, key=lambda document: len(document.text))
 
     def all(self) -> list[Fact]:
@@ -89,6 +89,16 @@ class LetterFacts:
             self._language(),
             self._chosen("payee_account", "account", self._questions.accounts),
         ]
+        if self._questions.left_out:
+            self.findings.append(
+                Finding(
+                    check="choices_offered",
+                    verdict=Verdict.FLAG,
+                    subject="claim:letters",
+                    message="The letters name more days, sums or names than the model was given to choose from.",
+                    evidence={"left_out": self._questions.left_out},
+                )
+            )
         return [fact for fact in found if fact is not None]
 
     def claimed(self) -> Candidate | None:
@@ -102,7 +112,7 @@ class LetterFacts:
     def _chosen(self, name: str, member: str, candidates: Sequence[Candidate]) -> Fact | None:
         """The candidate the model chose; the only one where it was not asked."""
         if member not in self._data:
-            item, sure = (candidates[0], _UNDISPUTED) if len(candidates) == 1 else (None, 0.0)
+            item, sure = (candidates[0], _ONLY_ONE) if len(candidates) == 1 else (None, 0.0)
         else:
             item, sure = chosen(candidates, self._data[member]), self._sure(member)
         if item is None:
@@ -114,34 +124,46 @@ class LetterFacts:
         if not isinstance(kind, str):
             return None
         policy = self._only_policy()
-        if policy is None:
-            return self._maker.read("claim_kind", kind, self._main, None, sure)
-        by_number = _KIND_BY_PREFIX.get(str(policy.value)[:3], kind)
-        # The number says which kind of policy it is; that both say the same makes the kind certain.
-        agrees = by_number == kind
-        believed = kind if agrees or sure >= _OVERRULES_NUMBER else by_number
-        confidence = _UNDISPUTED if agrees else _DISAGREED
-        return self._maker.read("claim_kind", believed, policy.document, policy.span, confidence)
+        by_number = _KIND_BY_PREFIX.get(str(policy.value)[:3], kind) if policy else kind
+        if policy is None or by_number != kind:
+            # That a policy is of another kind than the claim is what the check of the identifiers says.
+            return self._maker.read(
+                "claim_kind", kind, self._main, None, sure if policy is None else min(sure, DISAGREED)
+            )
+        return self._maker.read("claim_kind", kind, policy.document, policy.span, sure)
 
     def _date(self) -> Fact | None:
-        """The day the model chose; surer where the other days of the text can be told to mean something else."""
+        """The day the model chose; less sure where the other days of the text can be told to mean something else."""
         item, sure = chosen(self._questions.dates, self._data.get("incident_date")), self._sure("incident_date")
         if item is None:
             return None
         likely = likely_incident(self._questions.dates)
-        if likely is not None:
-            sure = max(sure, _AGREED) if likely.value == item.value else min(sure, _DISAGREED)
+        if likely is not None and likely.value != item.value:
+            sure = min(sure, DISAGREED)
+            message = (
+                "The model and the words around the days of the text point to different days; the model's was kept."
+            )
+            self.findings.append(
+                disagreement("incident_date", model=item.value, patterns=likely.value, message=message)
+            )
+        if item.otherwise is not None:
+            self.findings.append(
+                Finding(
+                    check="reading_is_plain",
+                    verdict=Verdict.FLAG,
+                    subject="fact:incident_date",
+                    message="The day of the incident can be read in two ways, and nothing settles which.",
+                    evidence={"words": item.said, "readings": [item.value, item.otherwise]},
+                )
+            )
         return self._maker.read("incident_date", item.value, item.document, item.span, sure * item.certainty)
 
     def _amount(self) -> Fact | None:
-        """The sum the model chose; surer where a bill names the same or there is no other."""
+        """The sum the model chose; whether a bill names the same is what the check of the sums says."""
         item, sure = self.claimed(), self._sure("claimed_amount")
         if item is None:
             return None
-        totals = {bill.total.value for bill in self._bills if bill.total is not None}
-        if item.value in totals or len(self._questions.amounts) == 1:
-            sure = max(sure, _AGREED)
-        return self._maker.read("claimed_amount", item.value, item.document, item.span, sure)
+        return self._maker.read("claimed_amount", item.value, item.document, item.span, sure * item.certainty)
 
     def _story(self) -> Fact | None:
         """What the claimant tells, in their own sentences, or in the model's translation of them."""
@@ -150,7 +172,7 @@ class LetterFacts:
         text = own_story(self._main, self._usual)
         if not text:
             return None
-        return self._maker.read("incident_story", text, self._main, None, _UNDISPUTED)
+        return self._maker.read("incident_story", text, self._main, None, _WRITTEN)
 
     def _only_policy(self) -> Candidate | None:
         numbers = self._questions.policy_numbers
@@ -165,36 +187,15 @@ class LetterFacts:
         document, span = nearest_sentence(self._questions.documents, text) or (self._main, None)
         return self._maker.read("incident_summary", text, document, span, self._sure("what_happened"))
 
-    def _injury(self) -> Fact:
-        said, sure = bool(self._data.get("somebody_hurt")), self._sure("somebody_hurt")
-        for document in self._questions.documents:
-            if cue := injury_cue(document.text):
-                agreed = max(sure, _AGREED) if said else _DISAGREED
-                return self._maker.read("injury_reported", True, document, cue, agreed)
-        denied = next(
-            ((document, span) for document in self._questions.documents if (span := denies_injury(document.text))), None
-        )
-        document, span = denied or (self._main, None)
-        # No word of injury stands in the text; a model that says otherwise only makes us unsure.
-        return self._maker.read("injury_reported", False, document, span, _DISAGREED if said else max(sure, _AGREED))
+    def _injury(self) -> Fact | None:
+        fact, findings = injury(self._maker, self._dangers)
+        self.findings += findings
+        return fact
 
-    def _count(self) -> Fact:
-        said = self._data.get("number_of_claims")
-        count, sure = (said if isinstance(said, int) else 1), self._sure("number_of_claims")
-        cue = next(
-            ((document, span) for document in self._questions.documents if (span := second_claim_cue(document.text))),
-            None,
-        )
-        numbers = {str(item.value) for item in self._questions.policy_numbers}
-        if cue is not None or len(numbers) > 1:
-            document, span = cue or (
-                self._questions.policy_numbers[-1].document,
-                self._questions.policy_numbers[-1].span,
-            )
-            return self._maker.read("claims_count", max(2, count), document, span, sure if count > 1 else _DISAGREED)
-        if count > 1:
-            return self._maker.read("claims_count", 1, self._main, None, _DISAGREED)
-        return self._maker.read("claims_count", 1, self._main, None, max(sure, _AGREED))
+    def _count(self) -> Fact | None:
+        fact, findings = claims_count(self._maker, self._dangers, self._questions.policy_numbers)
+        self.findings += findings
+        return fact
 
     def _language(self) -> Fact:
         language = detect_language(self._main.text, self._usual)
@@ -212,14 +213,21 @@ def foreign_story(document: Document, usual: str) -> str:
 
 
 def bill_facts(maker: FactMaker, bills: Sequence[Bill]) -> list[Fact]:
-    """supporting_document, and estimate_total where a bill names a total."""
+    """supporting_document, and of the bill that counts its total, number and issuer where it names them."""
     if not bills:
         nothing = Source(kind="rule", name="documents handed in")
         return [maker.fact("supporting_document", False, nothing, Trust.RULE, 1.0)]
     best = max(bills, key=lambda bill: (bill.total is not None, bill.confidence))
-    facts = [maker.read("supporting_document", True, best.document, None, 1.0)]
+    facts = [maker.read("supporting_document", True, best.document, None, _BILL_SHAPE)]
     if best.total is not None:
         facts.append(maker.read("estimate_total", best.total.value, best.document, best.total.span, best.confidence))
+    for name, found in (
+        ("bill_number", find_bill_number(best.document)),
+        ("bill_issuer", find_issuer(best.document)),
+    ):
+        if found is not None:
+            value, span = found
+            facts.append(maker.read(name, value, best.document, span, _BY_PATTERN))
     return facts
 
 
@@ -227,10 +235,10 @@ def currency_fact(maker: FactMaker, bills: Sequence[Bill], letter: Candidate | N
     """The currency of the bill, else of the claimed sum, else the playbook's own."""
     for bill in bills:
         if bill.total is not None and (code := bill.total.currency or document_currency(bill.document)):
-            return maker.read("currency", code, bill.document, bill.total.span, 0.99)
+            return maker.read("currency", code, bill.document, bill.total.span, _WRITTEN)
     if letter is not None and letter.currency:
-        return maker.read("currency", letter.currency, letter.document, letter.span, 0.99)
-    return maker.fact("currency", usual, Source(kind="rule", name="usual currency"), Trust.RULE, 1.0)
+        return maker.read("currency", letter.currency, letter.document, letter.span, _WRITTEN)
+    return maker.fact("currency", usual, Source(kind="rule", name="usual currency"), Trust.RULE, _ASSUMED)
 
 
 def spans_of(facts: Sequence[Fact]) -> list[tuple[Fact, Span]]:

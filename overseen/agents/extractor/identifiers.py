@@ -48,6 +48,13 @@ _CLOSING = re.compile(
 _FROM_HEADER = re.compile(rf"^From:\s*\"?(?P<name>{_NAME})\"?\s*<", re.MULTILINE)
 _FIRST_LINE = re.compile(rf"\A\s*{_TITLE}(?P<name>{_NAME})\s*(?:,[^\n]*)?\n")
 _LAST_LINE = re.compile(rf"\n\s*{_TITLE}(?P<name>{_NAME})\s*(?:\((?:Mr|Mrs|Ms|Miss|Dr)\)\s*|,[^\n]*)?\Z")
+_SIGNED = re.compile(
+    r"(?:^|\n|[.,!;]\s)[^\n]{0,40}\b(?i:regards|sincerely|faithfully|thanks|thank you|cheers|best wishes|all the best"
+    r"|best|yours|love|mfg|grüßen|grüssen|grüße|gruß|salutations|cordialement|gracias|saludos?|atentamente|merci|grazie"
+    r"|saluti|pozdrawiam|poważaniem|groeten?)"
+    rf"[^\n]{{0,20}}?(?:[,.!]?\s*\n+\s*|,[ ]*){_TITLE}(?P<name>{_NAME_WORD}(?:[ ]{_NAME_WORD}){{0,3}})"
+    r"(?=\s*(?:$|\n|[,.(x]))"
+)
 _NO_NAME = re.compile(
     r"\b(Dear|Harbour|Mutual|Insurance|Policy|Claim|Claims|Department|Road|Street|Close|Lane|Avenue|Drive|Court|Ltd|Limited"
     r"|GmbH|Re|Hello|Kind|Best|Many|Yours|Subject|Date|January|February|March|April|May|June|July|August|September|October"
@@ -98,6 +105,16 @@ def find_names(document: Document) -> Iterator[Candidate]:
                 continue
             found.add(name.casefold())
             yield _candidate(document, match.span("name"), name)
+
+
+def find_signatures(text: str) -> Iterator[str]:
+    """Names that letters end with, first names alone too; each once."""
+    found: set[str] = set()
+    for match in _SIGNED.finditer(text):
+        name = " ".join(match["name"].split())
+        if name.casefold() not in found and not _NO_NAME.search(name):
+            found.add(name.casefold())
+            yield name
 
 
 def without_short_forms(names: Sequence[Candidate]) -> tuple[Candidate, ...]:

@@ -13,8 +13,6 @@ from overseen.agents.extractor.dates import find_dates
 from overseen.agents.extractor.identifiers import find_accounts, find_names, find_policy_numbers, without_short_forms
 
 NONE = "none"
-TEXT_LENGTH = 6000
-"""Characters of a document that are looked at and shown; what stands behind them is not part of a claim's letter."""
 _SUMMARY_LENGTH = 140
 _TRANSLATION_LENGTH = 500
 _MOST_CLAIMS = 4
@@ -23,7 +21,10 @@ _MOST_CHOICES = 12
 
 @dataclass(frozen=True, kw_only=True)
 class LetterQuestions:
-    """Everything that could be an answer in the letters of a claim (message, letters, mails), each value once."""
+    """Everything that could be an answer in the letters of a claim (message, letters, mails), each value once.
+
+    `left_out` counts the dates, sums and names that were too many to choose from.
+    """
 
     documents: tuple[Document, ...]
     policy_numbers: tuple[Candidate, ...]
@@ -31,6 +32,7 @@ class LetterQuestions:
     amounts: tuple[Candidate, ...]
     accounts: tuple[Candidate, ...]
     names: tuple[Candidate, ...]
+    left_out: int = 0
 
     def schema(self) -> dict[str, Any]:
         """JSON schema of the answer; the order of its members is the order of thought.
@@ -69,19 +71,27 @@ def letter_questions(
         amounts += find_amounts(document, currency, bare=document.recognised)
         accounts += find_accounts(document)
         names += find_names(document)
+    told, sums = _tellable(each_value_once(dates)), each_value_once(amounts)
+    people = without_short_forms(each_value_once(names))
     return LetterQuestions(
         documents=tuple(documents),
         policy_numbers=each_value_once(policies),
-        dates=_tellable(each_value_once(dates))[:_MOST_CHOICES],
-        amounts=each_value_once(amounts)[:_MOST_CHOICES],
+        dates=told[:_MOST_CHOICES],
+        amounts=sums[:_MOST_CHOICES],
         accounts=each_value_once(accounts),
-        names=without_short_forms(each_value_once(names))[:_MOST_CHOICES],
+        names=people[:_MOST_CHOICES],
+        left_out=sum(len(items[_MOST_CHOICES:]) for items in (told, sums, people)),
     )
 
 
 def bill_schema(amounts: Sequence[Candidate]) -> dict[str, Any]:
     """JSON schema of the answer about an estimate, invoice or receipt."""
     return _object({"total_to_pay": _choice(amounts)})
+
+
+def danger_schema() -> dict[str, Any]:
+    """JSON schema of the answer about a further part of a letter."""
+    return _object({"somebody_hurt": {"type": "boolean"}, "another_claim": {"type": "boolean"}})
 
 
 def translation_schema() -> dict[str, Any]:

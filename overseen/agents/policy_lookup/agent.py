@@ -13,7 +13,6 @@ from overseen.agents.policy_lookup.facts import (
     clauses_to_choose,
     policy_facts,
     prior_claims_fact,
-    weigh_clauses,
 )
 from overseen.domain.calls import CallResult, ToolCall
 from overseen.domain.facts import Fact
@@ -102,14 +101,17 @@ class PolicyLookup:
         )
         chosen = titles.get(str((answer.data or {}).get("heading")))
         measured = value_confidence(answer, "heading")
-        return weigh_clauses(chosen, clauses, _UNMEASURED if measured is None else measured)
+        if chosen is None:
+            return None
+        # That the search found the same clause first, or that all offered grant cover, makes the choice no surer.
+        return ChosenClause(clause=chosen, confidence=_UNMEASURED if measured is None else measured)
 
     async def _holder(self, situation: Situation, facts: Sequence[Fact]) -> list[Finding]:
         """Whether the one who claims is the one who is insured."""
         holder = next((fact.value for fact in facts if fact.name == "policy_holder"), None)
+        if holder is None:
+            return []  # no policy was found: the rules do not settle without one
         claimant = _text(situation, "claimant_name")
-        if holder is None or claimant is None:
-            return []
         text = json.dumps({"claimant": claimant, "holder": holder})
         return [await self._guardrails.inspect("claimant_is_holder", Subject(name="fact:claimant_name", text=text))]
 

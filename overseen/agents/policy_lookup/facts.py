@@ -14,7 +14,6 @@ _UNKNOWN = "unknown"
 _MOST_CLAUSES = 5
 _LEAST_OWN_WORDS = 2
 _STEM_LENGTH = 5
-_AGREED = 0.95
 
 
 def policy_facts(maker: FactMaker, result: CallResult | None, incident_date: str | None) -> list[Fact]:
@@ -54,11 +53,10 @@ def prior_claims_fact(maker: FactMaker, result: CallResult | None) -> list[Fact]
 
 @dataclass(frozen=True, kw_only=True)
 class ChosenClause:
-    """A clause, how sure it is that it is the one, and how sure that it says rightly whether the damage is covered."""
+    """The clause the model chose, and how sure it was of it, 0..1."""
 
     clause: Mapping[str, Any]
     confidence: float
-    cover_confidence: float
 
 
 def clause_facts(maker: FactMaker, chosen: ChosenClause | None, result: CallResult | None) -> list[Fact]:
@@ -71,7 +69,7 @@ def clause_facts(maker: FactMaker, chosen: ChosenClause | None, result: CallResu
     covers = clause["effect"] == "covers"
     return [
         maker.fact("clause", str(clause["clause_id"]), source, Trust.RECORD, chosen.confidence),
-        maker.fact("covered", covers, source, Trust.RECORD, chosen.cover_confidence),
+        maker.fact("covered", covers, source, Trust.RECORD, chosen.confidence),
     ]
 
 
@@ -92,21 +90,6 @@ def clauses_to_choose(result: CallResult | None, told: str) -> Sequence[Mapping[
         or (clause["effect"] == "excludes" and _own_words_told(clause, found, story) >= _LEAST_OWN_WORDS)
     ]
     return kept[:_MOST_CLAUSES]
-
-
-def weigh_clauses(
-    chosen: Mapping[str, Any] | None, offered: Sequence[Mapping[str, Any]], probability: float
-) -> ChosenClause | None:
-    """How sure the model's choice is: surer where the search found the same clause first, and it grants cover.
-
-    Where every clause that was offered grants cover, the damage is covered whichever of them applies.
-    """
-    if chosen is None:
-        return None
-    covers = chosen["effect"] == "covers"
-    sure = max(probability, _AGREED) if covers and chosen is offered[0] else probability
-    all_cover = all(clause["effect"] == "covers" for clause in offered)
-    return ChosenClause(clause=chosen, confidence=sure, cover_confidence=max(sure, _AGREED) if all_cover else sure)
 
 
 def _own_words_told(clause: Mapping[str, Any], clauses: Sequence[Mapping[str, Any]], story: frozenset[str]) -> int:

@@ -16,6 +16,7 @@ from overseen.models.types import ModelPort, ModelRequest
 from overseen.prompts import PromptLibrary
 
 _MOST_PHOTOS = 20
+_MAX_MAILS = 20
 _MOST_SEEN = 4
 _MAIL = "message/rfc822"
 _MOST_TOKENS = 90
@@ -58,18 +59,17 @@ class VisionChecker:
     async def think(self, situation: Situation) -> Move:
         """Open mails, inspect each photo, compare each with earlier claims, then conclude."""
         done = results_by_call(situation)
-        mails = [item for item in situation.attachments if item.media_type == _MAIL]
-        opened = [_reading(situation, self.name, mail, place, done) for place, mail in enumerate(mails)]
+        opened, closed = _opened(situation, self.name, done)
         if missing := _missing([reading.call for reading in opened], done):
             return missing
         photos, left_out = _photos(situation, opened)
         inspections = [
-            file_call(situation, self.name, "inspect_image", photo, len(mails) + place)
+            file_call(situation, self.name, "inspect_image", photo, len(opened) + place)
             for place, photo in enumerate(photos)
         ]
         if missing := _missing(inspections, done):
             return missing
-        first_comparison = len(mails) + len(photos)
+        first_comparison = len(opened) + len(photos)
         comparisons = {
             call.call_id: _comparison(situation, self.name, done[call.call_id], first_comparison + place)
             for place, call in enumerate(inspections)
@@ -81,8 +81,11 @@ class VisionChecker:
             for place, (photo, call) in enumerate(zip(photos, inspections, strict=True))
         ]
         findings = [finding for photo in seen for finding in photo.findings.values()]
-        findings += self._unseen(seen) + _too_many(left_out)
-        return Conclude(facts=tuple(photo_facts(FactMaker(situation), seen)), findings=tuple(findings))
+        findings += self._unseen(seen) + _not_looked_at(left_out, closed)
+        findings += await self._dates(situation, seen)
+        everything = not left_out and not closed
+        facts = photo_facts(FactMaker(situation), seen, everything=everything)
+        return Conclude(facts=tuple(facts), findings=tuple(findings))
 
     async def _look(
         self,
@@ -102,10 +105,11 @@ class VisionChecker:
                 Subject(name=subject, text=text, context={"incident_date": incident.value if incident else None}),
             ),
         }
-        if compared is not None:
-            findings["photo_duplicate"] = await self._guardrails.inspect(
-                "photo_duplicate", Subject(name=subject, text=json.dumps(compared.value))
-            )
+        # A photo without fingerprints was compared with nothing, and the check says so.
+        against = compared.value if compared is not None else {}
+        findings["photo_duplicate"] = await self._guardrails.inspect(
+            "photo_duplicate", Subject(name=subject, text=json.dumps(against))
+        )
         usable = findings["photo_unusable"].verdict is Verdict.PASS
         shows = await self._describe(situation, photo, place) if usable and place < _MOST_SEEN else None
         return SeenPhoto(attachment=photo, inspected=inspected, compared=compared, findings=findings, shows=shows)
@@ -135,6 +139,19 @@ class VisionChecker:
         damage = "Damage can be seen." if said.get("damage_visible") else "No damage can be seen."
         return f"{str(said.get('shows', '')).rstrip('.')}. {damage}"
 
+    async def _dates(self, situation: Situation, seen: Sequence[SeenPhoto]) -> list[Finding]:
+        """Whether a photo says it was taken after it was handed in."""
+        taken = [
+            {"source": photo.attachment.name, "kind": "photo", "dates": [str(photo.value["taken_at"])[:10]]}
+            for photo in seen
+            if photo.value.get("taken_at")
+        ]
+        if not taken:
+            return []
+        today = situation.handed_in.isoformat() if situation.handed_in else None
+        text = json.dumps({"handed_in": today, "incident": None, "papers": taken})
+        return [await self._guardrails.inspect("dates_fit", Subject(name="photos:dates", text=text))]
+
     def _unseen(self, seen: Sequence[SeenPhoto]) -> list[Finding]:
         """What nobody looked at. No reason to stop by itself: the playbook's rules do not rest on what photos show."""
         if self._vision or not seen:
@@ -149,9 +166,25 @@ class VisionChecker:
         ]
 
 
-def _reading(situation: Situation, agent: str, mail: Attachment, place: int, done: dict[str, CallResult]) -> Reading:
-    call = file_call(situation, agent, "read_document", mail, place)
-    return Reading(attachment=mail, call=call, result=done.get(call.call_id))
+def _opened(situation: Situation, agent: str, done: dict[str, CallResult]) -> tuple[list[Reading], list[Attachment]]:
+    """The mails, those inside mails too, as far as they are opened; and those that cannot be or are too many."""
+    opened: list[Reading] = []
+    closed: list[Attachment] = []
+    waiting = [item for item in situation.attachments if item.media_type == _MAIL]
+    while waiting:
+        mail = waiting.pop(0)
+        if any(reading.attachment.blob == mail.blob for reading in opened):
+            continue
+        if len(opened) == _MAX_MAILS:
+            closed.append(mail)
+            continue
+        call = file_call(situation, agent, "read_document", mail, len(opened))
+        reading = Reading(attachment=mail, call=call, result=done.get(call.call_id))
+        opened.append(reading)
+        if reading.failed or reading.problems:
+            closed.append(mail)
+        waiting += [part for part in reading.enclosed() if part.media_type == _MAIL]
+    return opened, closed
 
 
 def _photos(situation: Situation, opened: Sequence[Reading]) -> tuple[list[Attachment], list[Attachment]]:
@@ -190,15 +223,21 @@ def _result(call: ToolCall | None, done: dict[str, CallResult]) -> CallResult | 
     return None if call is None else done.get(call.call_id)
 
 
-def _too_many(left_out: Sequence[Attachment]) -> list[Finding]:
-    if not left_out:
-        return []
-    return [
-        Finding(
-            check="photos_looked_at",
-            verdict=Verdict.FLAG,
-            subject="attachments",
-            message=f"{len(left_out)} photos were not looked at because there are too many.",
-            evidence={"names": [item.name for item in left_out[:50]]},
-        )
-    ]
+def _not_looked_at(left_out: Sequence[Attachment], closed: Sequence[Attachment]) -> list[Finding]:
+    """Photos that are too many, and mails in which there may be more."""
+    found: list[Finding] = []
+    for items, message in (
+        (left_out, f"{len(left_out)} photos were not looked at because there are too many."),
+        (closed, f"{len(closed)} mails could not be opened whole, so photos in them were not looked at."),
+    ):
+        if items:
+            found.append(
+                Finding(
+                    check="photos_looked_at",
+                    verdict=Verdict.ABSTAIN,
+                    subject="attachments",
+                    message=message,
+                    evidence={"names": [item.name for item in items[:50]]},
+                )
+            )
+    return found

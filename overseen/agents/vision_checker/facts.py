@@ -49,8 +49,11 @@ class SeenPhoto:
         )
 
 
-def photo_facts(maker: FactMaker, photos: Sequence[SeenPhoto]) -> list[Fact]:
-    """All facts about the photos. A sign of fraud names the photo that shows it; the absence of one, all photos."""
+def photo_facts(maker: FactMaker, photos: Sequence[SeenPhoto], *, everything: bool) -> list[Fact]:
+    """All facts about the photos. A sign of fraud names the photo that shows it; the absence of one, all photos.
+
+    It is absent only where every photo was looked at: `everything` says that none was left out.
+    """
     facts = [
         _about(maker, "photos_count", len(photos), photos),
         _about(maker, "photos_usable", sum(photo.usable for photo in photos), photos),
@@ -58,7 +61,7 @@ def photo_facts(maker: FactMaker, photos: Sequence[SeenPhoto]) -> list[Fact]:
     for name in ("photo_duplicate", "photo_before_incident"):
         shown = [photo for photo in photos if photo.says(name) is Verdict.BLOCK]
         unknown = [photo for photo in photos if photo.says(name) is Verdict.ABSTAIN]
-        if shown or not unknown:
+        if shown or (everything and not unknown):
             facts.append(_about(maker, name, bool(shown), shown or photos))
     facts.append(_about(maker, "photo_note", photo_note(photos), photos))
     if prints := fingerprints(photos):

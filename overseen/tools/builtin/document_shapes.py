@@ -92,6 +92,14 @@ class Removed(_Shape):
     invisible_characters: int
 
 
+class HiddenText(_Shape):
+    """Words that nobody sees who opens the file; they are no part of `text`. `kind` says in plain words why."""
+
+    kind: str
+    page: int | None
+    text: str
+
+
 class ReadDocumentResult(_Shape):
     """A document as text with the place of every word; when it was not read, `refused` is set and the rest empty."""
 
@@ -101,6 +109,7 @@ class ReadDocumentResult(_Shape):
     pages: list[Page]
     attachments: list[MailPart]
     problems: list[Problem]
+    hidden: list[HiddenText]
     metadata: dict[str, str]
     removed: Removed
 

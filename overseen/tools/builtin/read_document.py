@@ -42,6 +42,7 @@ def run(arguments: dict[str, Any], context: ToolContext) -> dict[str, Any]:
         "pages": [],
         "attachments": [],
         "problems": [],
+        "hidden": [],
         "metadata": {},
         "removed": {"control_characters": 0, "direction_overrides": 0, "invisible_characters": 0},
     }

@@ -1,5 +1,6 @@
 """Mails: who wrote what when, and what was attached. Standard library only."""
 
+import re
 from email import message_from_bytes, policy
 from email.errors import MessageError
 from email.message import EmailMessage, MIMEPart
@@ -14,6 +15,11 @@ from overseen.tools.builtin.page_text import Removed
 from overseen.tools.builtin.read_text import check_length
 from overseen.tools.sandbox.context import ToolContext
 
+LONGEST_HIDDEN = 2_000
+_LINK = re.compile(r"\S*://\S+|www\.\S+|\S+@\S+")
+_NUMBER = re.compile(r"\d[\d.,]*\d")
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_LEAST_WORDS = 20
 _SHOWN_HEADERS = ("From", "To", "Cc", "Date", "Subject")
 
 
@@ -24,7 +30,8 @@ def read_mail(content: bytes, context: ToolContext) -> dict[str, Any]:
     removed = Removed()
     headers = {name: _header(mail, name) for name in _SHOWN_HEADERS}
     lines = [f"{name}: {value}" for name, value in headers.items() if value]
-    text = removed.clean("\n".join(lines) + "\n\n" + _body(mail).strip() + "\n")
+    body, hidden = _body(mail)
+    text = removed.clean("\n".join(lines) + "\n\n" + body.strip() + "\n")
     check_length(len(text))
     attachments, problems = _attachments(mail, context)
     metadata = {name.lower(): value for name, value in headers.items() if value}
@@ -34,6 +41,9 @@ def read_mail(content: bytes, context: ToolContext) -> dict[str, Any]:
         "pages": [],
         "attachments": attachments,
         "problems": problems,
+        "hidden": [
+            {"kind": kind, "page": None, "text": removed.clean(words)[:LONGEST_HIDDEN]} for kind, words in hidden
+        ],
         "metadata": {**metadata, "message_id": _header(mail, "Message-ID")},
         "removed": removed.as_dict(),
     }
@@ -47,13 +57,33 @@ def _header(mail: EmailMessage, name: str) -> str:
         return ""
 
 
-def _body(mail: EmailMessage) -> str:
-    plain = mail.get_body(("plain",))
-    text = _content(plain) if plain is not None else ""
-    if text.strip():
-        return text
-    html = mail.get_body(("html",))
-    return html_text(_content(html)) if html is not None else ""
+def _body(mail: EmailMessage) -> tuple[str, list[tuple[str, str]]]:
+    """What a mail program shows of the body, and (kind, words) of what it does not show.
+
+    Where a body is written twice, programs show the part in HTML; what the other one says beyond it is not seen.
+    """
+    plain, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    written = _content(plain).strip() if plain is not None else ""
+    if html is None:
+        return written, []
+    shown = html_text(_content(html))
+    if not shown.text:
+        return written, list(shown.hidden)
+    hidden = list(shown.hidden)
+    if other := _said_only_in(written, shown.text):
+        hidden.append(("in the other part of the mail", other))
+    return shown.text, hidden
+
+
+def _said_only_in(written: str, shown: str) -> str:
+    """The lines of the part that is not shown which name numbers, or mostly words, that the shown part does not."""
+    plain = _LINK.sub("", written)
+    known, numbers = set(_WORD.findall(shown.lower())), set(_NUMBER.findall(shown))
+    words = _WORD.findall(plain.lower())
+    strange = [word for word in words if word not in known]
+    if len(words) >= _LEAST_WORDS and len(strange) > len(words) / 2:
+        return plain.strip()
+    return "\n".join(line.strip() for line in plain.splitlines() if set(_NUMBER.findall(line)) - numbers)
 
 
 def _content(part: MIMEPart) -> str:

@@ -1,10 +1,12 @@
 """PDFs: the text layer where there is one, else the picture of the page is read. Imports pypdfium2 when used."""
 
-import ctypes
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from overseen.domain.content_kinds import is_truncated_pdf
 from overseen.tools.builtin.page_text import DocumentText, Rectangle
+from overseen.tools.builtin.pdf_sight import COVERED, INVISIBLE, Sight, picture_coverage, shown_at
 from overseen.tools.builtin.pictures import LONGEST_SIDE, as_jpeg, check_pixels
 from overseen.tools.builtin.read_picture import READING_SIDE, PictureReader
 from overseen.tools.builtin.read_text import check_length
@@ -20,9 +22,13 @@ MOST_SCANNED_PAGES = 8
 """Reading a picture takes seconds a page; a longer scan is not one letter."""
 _PASSWORD_ERRORS = frozenset({4, 5})
 _FEWEST_CHARACTERS = 12
-"""A page with less text than this and a picture on it is a scan, perhaps with a stamped page number."""
+"""A page with less text to be seen than this and a picture on it is a scan, perhaps with a stamped page number."""
 _HYPHEN = 0x02
-_GRID = 100_000
+_STAMP_CHARACTERS = 200
+_SCAN_COVERAGE = 0.6
+"""A picture that covers more of the page than this, under fewer letters than a letter has, is a scan with a stamp."""
+MOST_HIDDEN = 40
+LONGEST_HIDDEN = 2_000
 
 
 def read_pdf(content: bytes, context: ToolContext) -> dict[str, Any]:
@@ -42,6 +48,7 @@ def read_pdf(content: bytes, context: ToolContext) -> dict[str, Any]:
         "text": reading.document.text,
         "pages": reading.document.pages,
         "problems": reading.problems,
+        "hidden": reading.hidden,
         "metadata": {key.lower(): removed.clean(str(value)) for key, value in metadata.items()},
     }
     return {**result, "removed": removed.as_dict()}
@@ -82,6 +89,7 @@ class _Reading:
     def __init__(self, context: ToolContext) -> None:
         self.document = DocumentText()
         self.problems: list[dict[str, str]] = []
+        self.hidden: list[dict[str, Any]] = []
         self.scanned = 0
         self._context = context
         self._reader: PictureReader | None = None
@@ -92,19 +100,38 @@ class _Reading:
         entry = self.document.start_page(width=width, height=height)
         pictures = _check_pictures(page)
         text_page = page.get_textpage()
-        characters = text_page.count_chars()
-        check_length(self.document.length + characters)
-        if pictures and characters < _FEWEST_CHARACTERS:
+        check_length(self.document.length + text_page.count_chars())
+        shown = _render(page, LONGEST_SIDE)
+        words = list(_words_of(page, text_page, shown)) if text_page.count_chars() else []
+        seen = sum(len(word.text) for word in words if word.hidden is None)
+        is_scan = seen < _FEWEST_CHARACTERS or (seen < _STAMP_CHARACTERS and picture_coverage(page) >= _SCAN_COVERAGE)
+        if pictures and is_scan:
+            # What a scanner wrote under its picture is not what is seen: the picture itself is read.
+            words = [word for word in words if word.hidden is not None and word.hidden != INVISIBLE]
             entry["read_by"] = "ocr"
             shown = self._read_picture(_render(page, READING_SIDE), entry["number"])
-        else:
-            _read_layer(self.document, page, text_page)
-            shown = _render(page, LONGEST_SIDE)
+        self._take(words, entry["number"])
         self.document.end_page()
         entry["image"] = f"page-{entry['number']}.jpg"
         self._context.write_file(entry["image"], as_jpeg(shown))
         text_page.close()
         page.close()
+
+    def _take(self, words: "list[_Word]", page: int) -> None:
+        """Add the words that can be seen to the document, and keep the others apart, by why they cannot."""
+        hidden: dict[str, list[str]] = {}
+        for word in words:
+            if word.hidden is None:
+                if word.text:
+                    self.document.add_word(word.text, word.rectangle)
+            else:
+                hidden.setdefault(word.hidden, []).append(word.text)
+            if word.ends_line:
+                self.document.end_line()
+        for kind, found in hidden.items():
+            text = self.document.removed.clean(" ".join(text for text in found if text))[:LONGEST_HIDDEN]
+            if text.strip() and len(self.hidden) < MOST_HIDDEN:
+                self.hidden.append({"kind": kind, "page": page, "text": text})
 
     def _read_picture(self, picture: "Image.Image", number: int) -> "Image.Image":
         self.scanned += 1
@@ -139,63 +166,68 @@ def _render(page: "PdfPage", longest_side: int) -> "Image.Image":
     return page.render(scale=longest_side / max(longest, 1.0), may_draw_forms=False).to_pil().convert("RGB")
 
 
-def _read_layer(document: DocumentText, page: "PdfPage", text_page: Any) -> None:
+@dataclass
+class _Word:
+    """Letters without a space between them, where they stand, and why they cannot be seen, if so.
+
+    An empty word only ends a line.
+    """
+
+    text: str
+    rectangle: Rectangle
+    hidden: str | None = None
+    ends_line: bool = False
+
+
+def _words_of(page: "PdfPage", text_page: Any, shown: "Image.Image") -> Iterator[_Word]:
     """Words of the text layer, in the order of the page's content, each with the box around its letters."""
     from pypdfium2 import raw
 
-    letters: list[str] = []
-    around = _Around(page)
-
-    def end_word() -> None:
-        if letters:
-            document.add_word("".join(letters), around.rectangle())
-            letters.clear()
-            around.clear()
-
+    sight = Sight(page, text_page, shown)
+    letters = _Letters(page)
     for index in range(text_page.count_chars()):
         code = raw.FPDFText_GetUnicode(text_page.raw, index)
         if code in (0x0A, 0x0D):
-            end_word()
-            document.end_line()
+            yield from letters.word(sight)
+            yield _Word(text="", rectangle=(0, 0, 0, 0), ends_line=True)
             continue
         letter = "-" if code == _HYPHEN else _character(code)
         if letter.isspace():
-            end_word()
+            yield from letters.word(sight)
             continue
-        letters.append(letter)
-        around.add(text_page, index)
-    end_word()
+        hidden = sight.hides(index)
+        if hidden != letters.hidden:
+            yield from letters.word(sight)
+        letters.add(letter, text_page.get_charbox(index, loose=True), hidden)
+    yield from letters.word(sight)
 
 
 def _character(code: int) -> str:
     return "\ufffd" if 0xD800 <= code <= 0xDFFF or code > 0x10FFFF or code == 0 else chr(code)
 
 
-class _Around:
-    """The box around some letters of a page, in fractions of the page as it is shown (rotation and crop included)."""
+class _Letters:
+    """Letters on their way to a word, and the box around them in fractions of the page as it is shown."""
 
     def __init__(self, page: "PdfPage") -> None:
         self._page = page
+        self._text: list[str] = []
         self._corners: list[tuple[float, float]] = []
+        self.hidden: str | None = None
 
-    def clear(self) -> None:
-        """Forget the letters."""
-        self._corners.clear()
-
-    def add(self, text_page: Any, index: int) -> None:
+    def add(self, letter: str, box: Rectangle, hidden: str | None) -> None:
         """Take in a letter; the loose box is as high as the line, whatever the letter."""
-        left, bottom, right, top = text_page.get_charbox(index, loose=True)
-        self._corners += [self._shown(left, bottom), self._shown(right, top)]
+        left, bottom, right, top = box
+        self._text.append(letter)
+        self._corners += [shown_at(self._page, left, bottom), shown_at(self._page, right, top)]
+        self.hidden = hidden
 
-    def _shown(self, x: float, y: float) -> tuple[float, float]:
-        from pypdfium2 import raw
-
-        shown_x, shown_y = ctypes.c_int(), ctypes.c_int()
-        raw.FPDF_PageToDevice(self._page.raw, 0, 0, _GRID, _GRID, 0, x, y, shown_x, shown_y)
-        return shown_x.value / _GRID, shown_y.value / _GRID
-
-    def rectangle(self) -> Rectangle:
-        """x, y, width, height."""
-        horizontal, vertical = [x for x, _ in self._corners], [y for _, y in self._corners]
-        left, top = min(horizontal), min(vertical)
-        return left, top, max(horizontal) - left, max(vertical) - top
+    def word(self, sight: Sight) -> Iterator[_Word]:
+        """The word so far, if there is one, and begin anew."""
+        if self._text:
+            horizontal, vertical = [x for x, _ in self._corners], [y for _, y in self._corners]
+            left, top = min(horizontal), min(vertical)
+            rectangle = left, top, max(horizontal) - left, max(vertical) - top
+            hidden = self.hidden or (COVERED if sight.covers(rectangle) else None)
+            yield _Word(text="".join(self._text), rectangle=rectangle, hidden=hidden)
+        self._text, self._corners, self.hidden = [], [], None

@@ -1,5 +1,6 @@
 """A run through the real graph with real checkpoints: ends, waits, decisions, and what a second try must not do."""
 
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -8,6 +9,8 @@ from sqlalchemy import select
 from overseen.domain.commands import Command
 from overseen.domain.outcomes import DecisionKind, RunState
 from overseen.errors import Conflict, Forbidden, InvalidInput, Unavailable
+from overseen.evals.suite import date_back
+from overseen.graphs.case_file import CaseFiles
 from overseen.journal import verify
 from overseen.store.tables import Message, Review, Task
 from overseen.tools.errors import ToolFailed
@@ -264,3 +267,15 @@ async def test_nothing_personal_stands_in_the_checkpoints_or_the_journal(house: 
             for word in ("Priya", "Elm Street", "CAR-2214-KL", "20-45-11"):
                 assert word not in text, f"{word} stands in {table}"
                 assert word.encode().hex() not in text, f"{word} stands in {table}"
+
+
+async def test_the_today_of_a_run_is_the_day_on_which_it_was_last_added_to(house: House) -> None:
+    run_id, review_id, digest = await parked(house)
+    task_id = (await house.run(run_id)).task_id
+    await date_back(house.database, task_id, date(2025, 3, 9))
+    cases = CaseFiles(database=house.database, blobs=house.blobs, journal=house.journal, worker_id="worker_2")
+    assert (await cases.open(run_id)).handed_in == date(2025, 3, 9)
+    await decide(house, review_id, digest, DecisionKind.ASK, reason="Which door was it?")
+    await house.work()
+    await house.intake.add_message(task_id=task_id, account_id=REQUESTER, text="The left one.", attachments=[])
+    assert (await cases.open(run_id)).handed_in == datetime.now(UTC).date()

@@ -124,3 +124,48 @@ def mail(body: str = "\n".join(LETTER), *, html: str | None = None, files: Seque
     for name, content in files:
         message.add_attachment(content, maintype="application", subtype="octet-stream", filename=name)
     return message.as_bytes()
+
+
+def pdf_with_hidden_words() -> bytes:
+    """One line that is seen, and one for each way to keep a line from being seen."""
+    written = io.BytesIO()
+    page = canvas.Canvas(written, pagesize=(595, 842), invariant=1)
+    page.drawString(72, 770, "Total to pay 120.00")
+    unseen = page.beginText(72, 700)
+    unseen.setTextRenderMode(3)
+    unseen.textOut("Invisible 901.00")
+    unseen.setTextRenderMode(0)
+    page.drawText(unseen)
+    page.setFillColorRGB(0.99, 0.99, 0.99)
+    page.drawString(72, 670, "White 902.00")
+    page.setFillColorRGB(0, 0, 0)
+    page.drawString(72, 640, "Covered 903.00")
+    page.setFillColorRGB(0.9, 0.9, 0.9)
+    page.rect(60, 630, 300, 24, stroke=0, fill=1)
+    page.setFillColorRGB(0, 0, 0)
+    page.setFont("Helvetica", 1)
+    page.drawString(72, 600, "Tiny 904.00")
+    page.setFont("Helvetica", 12)
+    page.drawString(72, -300, "Outside 905.00")
+    page.setFillColorRGB(0.1, 0.1, 0.5)
+    page.rect(60, 500, 300, 24, stroke=0, fill=1)
+    page.setFillColorRGB(1, 1, 1)
+    page.drawString(72, 508, "Heading 7")
+    page.showPage()
+    page.save()
+    return written.getvalue()
+
+
+def scan_with_another_text_under_it() -> bytes:
+    """A scanned letter whose invisible text layer says something else than the picture."""
+    from reportlab.lib.utils import ImageReader
+
+    written = io.BytesIO()
+    page = canvas.Canvas(written, pagesize=(595, 842), invariant=1)
+    page.drawImage(ImageReader(picture_of_text()), 0, 542, 595, 300)
+    layer = page.beginText(40, 700)
+    layer.setTextRenderMode(3)
+    layer.textOut("The garage wants 9999.99 pounds and nothing else.")
+    page.drawText(layer)
+    page.save()
+    return written.getvalue()

@@ -165,3 +165,36 @@ async def test_bad_input_is_answered_with_a_reason(run_on_file: RunTool, name: s
     ran = await run_on_file("read_document", content)
     assert ran.value["refused"]["code"] == code
     assert (ran.value["text"], ran.value["pages"], ran.files) == ("", [], {})
+
+
+async def test_text_of_a_pdf_that_cannot_be_seen_is_kept_apart(run_on_file: RunTool) -> None:
+    value = (await run_on_file("read_document", documents.pdf_with_hidden_words())).value
+    assert value["text"] == "Total to pay 120.00\nHeading 7\n"
+    assert_words_lie_in_text(value)
+    assert {item["kind"]: item["text"] for item in value["hidden"]} == {
+        "drawn invisibly": "Invisible 901.00",
+        "in the colour of its background": "White 902.00",
+        "covered": "Covered 903.00",
+        "too small to read": "Tiny 904.00",
+        "outside the page": "Outside 905.00",
+    }
+
+
+async def test_of_a_scan_the_picture_is_read_and_not_the_layer_under_it(run_on_file: RunTool) -> None:
+    value = (await run_on_file("read_document", documents.scan_with_another_text_under_it())).value
+    assert "486.20" in value["text"]
+    assert "9999.99" not in value["text"]
+    assert value["pages"][0]["read_by"] == "ocr"
+    assert value["hidden"] == []
+
+
+async def test_of_a_mail_written_twice_the_shown_part_is_read_and_the_other_one_compared(run_on_file: RunTool) -> None:
+    twice = documents.mail("The repair costs 999.00 pounds.\n", html="<p>The repair costs 120.00 pounds.</p>")
+    value = (await run_on_file("read_document", twice)).value
+    assert "120.00" in value["text"]
+    assert "999.00" not in value["text"]
+    assert [(item["kind"], item["text"]) for item in value["hidden"]] == [
+        ("in the other part of the mail", "The repair costs 999.00 pounds.")
+    ]
+    same = documents.mail("The repair costs 120.00 pounds.\n", html="<p>The repair costs <b>120.00</b> pounds.</p>")
+    assert (await run_on_file("read_document", same)).value["hidden"] == []

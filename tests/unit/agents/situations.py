@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 from overseen.agents.agent import Agent, Attachment, CallTools, Conclude, Situation
@@ -14,6 +15,7 @@ from overseen.errors import NotFound
 from overseen.tools.sandbox.context import ToolContext
 from overseen.tools.sandbox.script import answer
 
+HANDED_IN = date(2026, 10, 20)
 LETTER = """Priya Raman
 14 Alder Close, Reading
 
@@ -80,6 +82,7 @@ def situation(agent: Agent, **changes: Any) -> Situation:
         needs=tuple(sorted(agent.needs)),
         produces=tuple(sorted(agent.produces)),
     )
+    changes.setdefault("handed_in", HANDED_IN)
     return Situation(run_id="run_1", step=step, playbook="claims_intake", **changes)
 
 
@@ -153,6 +156,11 @@ async def conclude(agent: Agent, start: Situation, tools: MemoryTools) -> Conclu
 
 def values(conclusion: Conclude) -> dict[str, Any]:
     return {fact.name: fact.value for fact in conclusion.facts}
+
+
+def said(conclusion: Conclude, check: str) -> list[dict[str, Any]]:
+    """The evidence of every finding of a check that did not pass."""
+    return [dict(item.evidence) for item in conclusion.findings if item.check == check and item.verdict != "pass"]
 
 
 def verdicts(conclusion: Conclude) -> dict[str, str]:

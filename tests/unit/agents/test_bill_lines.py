@@ -81,7 +81,7 @@ async def test_adding_up_asks_no_model_and_passes_nothing_but_numbers() -> None:
     agent = extractor(model)
     tools = MemoryTools({}, FILES)
     await conclude(agent, situation(agent, attachments=(LETTER_FILE, BILL_FILE)), tools)
-    assert [request.purpose for request in model.requests] == ["read_letter"]
+    assert [request.purpose for request in model.requests] == ["read_bill", "read_letter"]
     (call,) = [call for call in tools.made if call.tool == "compute"]
     assert "Kestrel" not in str(call.arguments)
     assert "dent" not in str(call.arguments["arguments"])

@@ -214,6 +214,8 @@ def test_talk_of_injury_is_noticed(content: str) -> None:
         "We were not hurt or injured.",
         "Verletzt wurde zum Glück niemand.",
         "The bumper is broken.",
+        "A pipe had fractured behind the bath.",
+        "Labour: bleed radiators and test",
     ],
 )
 def test_denied_injury_is_no_injury(content: str) -> None:
@@ -260,3 +262,87 @@ def test_sentences_do_not_end_at_titles() -> None:
 def test_each_value_is_offered_once() -> None:
     found = find_policy_numbers(text("CAR-2214-KL and again CAR 2214 KL"))
     assert len(each_value_once(found)) == 1
+
+
+def sums(content: str, *, bill: bool = False, currency: str = "GBP") -> list[tuple[str, bool]]:
+    """Each sum with whether it is certain."""
+    return [(str(item.value), item.certainty == 1.0) for item in find_amounts(text(content), currency, bare=bill)]
+
+
+@pytest.mark.parametrize("bill", [False, True])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Voucher -£75.00 taken",
+        "Voucher −£75.00 taken",
+        "Voucher £-75.00 taken",
+        "Rebate (£75.00)",
+        "Voucher £75.00-\n",
+        "Voucher £75.00 CR",
+    ],
+)
+def test_a_sum_that_is_taken_off_is_never_one_to_pay(content: str, bill: bool) -> None:
+    assert sums(content, bill=bill) == []
+
+
+def test_a_dash_or_brackets_in_running_text_take_nothing_off() -> None:
+    assert sums("They want a lot of money (£75.00) for it - £20.00 more than last year.") == [
+        ("75.00", True),
+        ("20.00", True),
+    ]
+    assert sums("Chair 129,- €", currency="EUR") == [("129.00", True)]
+
+
+def test_a_dash_before_a_sum_of_a_bill_leaves_a_doubt() -> None:
+    assert sums("Goodwill - £75.00", bill=True) == [("75.00", False)]
+
+
+@pytest.mark.parametrize(
+    ("content", "currency", "found"),
+    [
+        ("It was £1,200 then.", "GBP", [("1200.00", True)]),
+        ("It was €1.200 then.", "EUR", [("1200.00", False)]),
+        ("It was €1.200 and €3,50 then.", "EUR", [("1200.00", True), ("3.50", True)]),
+        ("It was £1.200 and £3.50 then.", "GBP", [("1200.00", False), ("3.50", True)]),
+        ("Mileage £0.375 a mile.", "GBP", [("0.375", False)]),
+        ("CHF 2’480.00 in all.", "CHF", [("2480.00", True)]),
+        ("CHF 2’2480.00 in all.", "CHF", []),
+        ("About £3.5k in all.", "GBP", [("3500.00", False)]),
+    ],
+)
+def test_a_sum_that_can_be_read_two_ways_is_not_certain(
+    content: str, currency: str, found: list[tuple[str, bool]]
+) -> None:
+    assert sums(content, currency=currency) == found
+
+
+def test_a_space_that_may_part_columns_or_thousands_leaves_a_doubt() -> None:
+    assert sums("Gesamt 2 480,00 €", bill=True, currency="EUR") == [("480.00", False)]
+    assert sums("Gesamt 480,00 €", bill=True, currency="EUR") == [("480.00", True)]
+
+
+def test_the_more_certain_of_two_readings_of_a_value_is_offered() -> None:
+    found = each_value_once(find_amounts(text("Fee - £75.00\nTotal £75.00"), "GBP", bare=True))
+    assert [item.certainty for item in found] == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("content", "readings"),
+    [
+        ("The crash was on 04/11/2025.", [("2025-11-04", "2025-04-11")]),
+        ("It was on 04/11/2025, not on 11/24/2025.", [("2025-04-11", None), ("2025-11-24", None)]),
+        ("It was on 04/11/2025, not on 24/11/2025.", [("2025-11-04", None), ("2025-11-24", None)]),
+        ("It was on Tuesday 04/11/2025.", [("2025-11-04", None)]),
+        ("It was on Friday, 04/11/2025.", [("2025-04-11", None)]),
+        ("9 November 2025\nIt was on 04/11/2025.", [("2025-11-09", None), ("2025-11-04", None)]),
+        ("20 April 2025\nIt was on 04/11/2025.", [("2025-04-20", None), ("2025-04-11", None)]),
+        ("It was on 04/04/2025.", [("2025-04-04", None)]),
+        ("Es war am 04.11.2025.", [("2025-11-04", None)]),
+    ],
+)
+def test_a_day_that_can_be_read_two_ways_is_settled_by_the_text_or_keeps_both_readings(
+    content: str, readings: list[tuple[str, str | None]]
+) -> None:
+    found = list(find_dates(text(content), None, True))
+    assert [(item.value, item.otherwise) for item in found] == readings
+    assert [item.certainty == 1.0 for item in found] == [otherwise is None for _, otherwise in readings]

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from overseen.agents.agent import CallTools
 from overseen.agents.vision_checker.agent import VisionChecker
 from overseen.guardrails import standard_suite
@@ -132,3 +134,64 @@ async def test_a_model_that_can_see_says_what_the_photo_shows() -> None:
     found = await conclude(agent, situation(agent, attachments=(PHOTO,), facts=FACTS), tools({PHOTO.blob: inspected()}))
     assert "A dented car door. Damage can be seen." in values(found)["photo_note"]
     assert model.requests[0].needs_vision
+
+
+@pytest.mark.parametrize("compared", [True, False])
+async def test_a_photo_compared_with_nothing_is_not_said_to_be_new(compared: bool) -> None:
+    agent = checker()
+    broken = inspected(usable=False, phash=None, dhash=None, taken_at=None)
+    photos = {PHOTO.blob: inspected()} | ({} if compared else {OTHER.blob: broken})
+    start = situation(agent, attachments=(PHOTO,) if compared else (PHOTO, OTHER), facts=FACTS)
+    found = await conclude(agent, start, tools(photos))
+    assert values(found).get("photo_duplicate") is (False if compared else None)
+    assert verdicts(found)["photo_duplicate"] == ("pass" if compared else "abstain")
+
+
+async def test_photos_that_are_too_many_to_look_at_leave_signs_of_fraud_open() -> None:
+    agent = checker()
+    many = tuple(attachment(f"{number}.jpg", "image/jpeg") for number in range(25))
+    answers = tools({photo.blob: inspected() for photo in many})
+    found = await conclude(agent, situation(agent, attachments=many, facts=FACTS), answers)
+    assert not {"photo_duplicate", "photo_before_incident"} & set(values(found))
+    assert verdicts(found)["photos_looked_at"] == "abstain"
+
+
+async def test_a_mail_that_cannot_be_opened_leaves_signs_of_fraud_open() -> None:
+    agent = checker()
+    mail = attachment("claim.eml", "message/rfc822")
+    refused = read_result("", refused={"code": "damaged", "message": "It is damaged."})
+    answers = tools({mail.blob: {"read_document": refused}, PHOTO.blob: inspected()})
+    found = await conclude(agent, situation(agent, attachments=(mail, PHOTO), facts=FACTS), answers)
+    assert "photo_duplicate" not in values(found)
+    assert verdicts(found)["photos_looked_at"] == "abstain"
+
+
+async def test_photos_inside_a_mail_inside_a_mail_are_looked_at() -> None:
+    agent = checker()
+    outer, inner = attachment("outer.eml", "message/rfc822"), attachment("inner.eml", "message/rfc822")
+    mail_part = {"name": "inner.eml", "file": "attachment-1.eml", "media_type": "message/rfc822", "size": 9}
+    photo_part = {"name": "door.jpg", "file": "attachment-1.jpg", "media_type": "image/jpeg", "size": 9}
+    answers = tools(
+        {
+            outer.blob: {"read_document": read_result("Hello", attachments=[mail_part])},
+            inner.blob: {"read_document": read_result("Hello", attachments=[photo_part])},
+            PHOTO.blob: inspected(),
+        }
+    )
+    answers.blobs = {outer.blob: {"attachment-1.eml": inner.blob}, inner.blob: {"attachment-1.jpg": PHOTO.blob}}
+    found = await conclude(agent, situation(agent, attachments=(outer,), facts=FACTS), answers)
+    assert values(found)["photos_count"] == 1
+
+
+async def test_a_photo_taken_after_it_was_handed_in_is_flagged() -> None:
+    agent = checker()
+    answers = tools({PHOTO.blob: inspected(taken_at="2027-01-05T10:00:00")})
+    found = await conclude(agent, situation(agent, attachments=(PHOTO,), facts=FACTS), answers)
+    assert verdicts(found)["dates_fit"] == "flag"
+
+
+async def test_a_dated_photo_without_a_date_of_the_incident_cannot_be_judged() -> None:
+    agent = checker()
+    found = await conclude(agent, situation(agent, attachments=(PHOTO,)), tools({PHOTO.blob: inspected()}))
+    assert "photo_before_incident" not in values(found)
+    assert verdicts(found)["photo_before_incident"] == "abstain"

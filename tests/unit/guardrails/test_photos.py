@@ -36,7 +36,7 @@ def test_a_photo_of_an_earlier_claim_is_refused_unless_the_claim_is_this_one() -
         ("2026-08-30T13:05:02", "2026-10-09", Verdict.BLOCK),
         ("2026-10-09T00:00:01", "2026-10-09", Verdict.PASS),
         (None, "2026-10-09", Verdict.PASS),
-        ("2026-10-09T00:00:01", None, Verdict.PASS),
+        ("2026-10-09T00:00:01", None, Verdict.ABSTAIN),
         ("soon", "2026-10-09", Verdict.ABSTAIN),
     ],
 )
