@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from overseen.api.access import Viewer
 from overseen.api.reading.tasks import TaskFilter
 from overseen.api.reading.views import TaskView
+from overseen.api.requester_view import shown_task, shown_tasks
 from overseen.api.services import Services
 from overseen.domain.outcomes import Role, RunState
 from overseen.errors import InvalidInput, OverseenError
@@ -26,14 +27,12 @@ PLAYBOOK = "claims_intake"
 
 async def _listed(services: Services, viewer: Viewer, show: str, cursor: str = "") -> dict[str, Any]:
     """What the list beside every task page needs."""
-    mine = None if viewer.sees_all_tasks and not viewer.may_submit else viewer.account_id
-    lines, paging = await services.tasks.list(TaskFilter(requester_id=mine, show=show, cursor=cursor))
+    lines, paging = await shown_tasks(services, viewer, TaskFilter(show=show, cursor=cursor))
     return {"tasks": lines, "paging": paging, "show": show}
 
 
 async def _task(viewer: ViewerHere, services: ServicesHere, task_id: str) -> TaskView:
-    viewer.require_task(await services.tasks.requester_of(task_id))
-    return await services.tasks.task(task_id)
+    return await shown_task(services, viewer, task_id)
 
 
 TaskHere = Annotated[TaskView, Depends(_task)]
@@ -135,7 +134,7 @@ async def show_task(
     """One task with its chat."""
     # Read the position first and the task after it: an entry between the two is shown twice rather than never.
     cursor = position(await _cursor(services, task))
-    detail = await _detail(services, viewer, await services.tasks.task(task.task_id))
+    detail = await _detail(services, viewer, await shown_task(services, viewer, task.task_id))
     listed = await _listed(services, viewer, show)
     context: dict[str, Any] = {**detail, **listed, "cursor": cursor}
     return page(request, "tasks/detail.html", block="live", **context)

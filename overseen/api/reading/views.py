@@ -156,6 +156,8 @@ class RunView:
     totals: Totals
     last_sequence: int
     leases: tuple[Mapping[str, Any], ...] = field(default=())
+    withheld: bool = False
+    """Whether what is proposed is kept from this viewer: nothing was decided yet, or something else was."""
 
     @property
     def has_ended(self) -> bool:
