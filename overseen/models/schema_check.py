@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
+from overseen.domain.control_tokens import without_control_tokens
 from overseen.errors import OverseenError
 from overseen.models.errors import SchemaViolation
 from overseen.models.types import Message, MessageRole, ModelAnswer, ModelPort, ModelRequest
@@ -81,9 +82,9 @@ def _violation(answer: ModelAnswer, problem: str) -> SchemaViolation:
 
 def _asking_again(request: ModelRequest, violation: SchemaViolation) -> ModelRequest:
     """The same request, then the wrong answer as the model's own words, then what is wrong with it."""
-    wrong = Message(role=MessageRole.ASSISTANT, text=violation.answer_text[:_SHOWN_CHARACTERS])
+    wrong = Message(role=MessageRole.ASSISTANT, text=without_control_tokens(violation.answer_text[:_SHOWN_CHARACTERS]))
     correction = Message(
         role=MessageRole.USER,
-        text=f"{violation.message} Answer again: only JSON, exactly as the schema says.",
+        text=f"{without_control_tokens(violation.message)} Answer again: only JSON, exactly as the schema says.",
     )
     return dataclasses.replace(request, messages=(*request.messages, wrong, correction))
