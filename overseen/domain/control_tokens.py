@@ -1,4 +1,4 @@
-"""Strings that models take for something else than text: control tokens of chat templates, role lines, unseen characters.
+"""Strings that models take for more than text: control tokens of chat templates, role lines, unseen characters.
 
 Model servers turn strings like `<|im_start|>` into real control tokens wherever they stand, and models read a line that
 begins with `Assistant:` as the next turn. Both are broken up by a space, so that people still read them as they were.
@@ -30,7 +30,7 @@ _LINE_BREAKS = re.compile("[\x0b\x0c\x1c-\x1e]")
 
 
 def is_unseen(character: str) -> bool:
-    """Whether `without_control_tokens` takes the character out: what was read may hold it, what a model quotes cannot."""
+    """Whether `without_control_tokens` takes the character out, so that what a model quotes cannot hold it."""
     return not _UNSEEN.sub("", clean_text(character).text)
 
 

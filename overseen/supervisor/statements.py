@@ -1,7 +1,7 @@
 """What the supervisor may say to people: statements made only of facts, the ruling and the boundary."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from decimal import Decimal, InvalidOperation
 
 from overseen.domain.facts import Fact
@@ -76,6 +76,15 @@ def numbers_in(text: str) -> set[Decimal]:
         except InvalidOperation:
             found.add(Decimal("NaN"))
     return found
+
+
+def without_numbers(text: str, known: Set[Decimal]) -> str:
+    """`text` without the free-standing numbers that are `known`."""
+
+    def cut(match: re.Match[str]) -> str:
+        return " " if numbers_in(match.group()) <= known else match.group()
+
+    return _NUMBER.sub(cut, text)
 
 
 def invented_numbers(text: str, known: Iterable[str]) -> list[str]:
