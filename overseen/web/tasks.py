@@ -13,6 +13,7 @@ from overseen.api.reading.tasks import TaskFilter
 from overseen.api.reading.views import TaskView
 from overseen.api.requester_view import shown_task, shown_tasks
 from overseen.api.services import Services
+from overseen.domain.chat_turns import looks_like_question
 from overseen.domain.outcomes import Role, RunState
 from overseen.errors import InvalidInput, OverseenError
 from overseen.web.live import live_page, parse_position, position
@@ -161,6 +162,16 @@ async def events(
         yield event
 
 
+def _waits_for_requester(task: TaskView) -> bool:
+    return task.run is not None and task.run.state is RunState.WAITING_REQUESTER
+
+
+def _is_answer(fields: dict[str, str]) -> bool:
+    """Their own word (`as`: answer or question) counts before any guess."""
+    said = fields.get("as", "")
+    return said == "answer" if said in ("answer", "question") else not looks_like_question(fields.get("text", ""))
+
+
 @router.post("/{task_id}/messages")
 async def add_message(request: Request, viewer: ViewerHere, services: ServicesHere, task: TaskHere) -> Response:
     """A question about the task, or what was missing when the task waits for the requester."""
@@ -170,7 +181,7 @@ async def add_message(request: Request, viewer: ViewerHere, services: ServicesHe
         form = await read_form(request)
         text = form.fields.get("text", "")
         # What a message is follows from what the run waits for, not from what the page showed a moment ago.
-        if form.files or (task.run is not None and task.run.state is RunState.WAITING_REQUESTER):
+        if form.files or (_waits_for_requester(task) and _is_answer(form.fields)):
             await services.intake.add_message(
                 task_id=task.task_id, account_id=viewer.account_id, text=text, attachments=form.files
             )

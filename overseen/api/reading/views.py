@@ -216,6 +216,8 @@ class MessageView:
     reply_to: str | None
     created_at: datetime
     attachments: tuple[AttachmentView, ...]
+    cited_facts: tuple[str, ...] = ()
+    """Names of the facts that an answer rests on."""
 
 
 @dataclass(frozen=True, kw_only=True)
