@@ -32,6 +32,13 @@ def test_an_explanation_made_of_facts_holds() -> None:
         ("", "The explanation holds no sentences."),
         (GOOD + " The claime", "The last sentence breaks off."),
         ("The claim is settled: 492.80 GBP is paid of the estimate of 742.80.", "Its sum leaves out the excess."),
+        (GOOD + " See pay-here.example for it.", "It names the address 'pay-here.example'."),
+        (GOOD + " It will be transferred soon.", "It says 'will be transferred'; what is done is said by the record."),
+        (GOOD + " Es wird ausgezahlt.", "It says 'ausgezahlt'; what is done is said by the record."),
+        (
+            "The garage's estimate is 492.80 GBP: 742.80 less the excess of 250.00.",
+            "It calls 492.80 the estimate, which it is not.",
+        ),
         (GOOD + " The excess is not applicable.", "It says 'not', but nothing is lacking in a settlement."),
         (
             GOOD + " The claimant was informed.",
