@@ -16,6 +16,7 @@ from overseen.api.access import Viewer
 from overseen.api.cases import case_view
 from overseen.api.credentials import admitted, not_signed_in
 from overseen.api.reading.runs import RunFilter
+from overseen.api.requester_view import shown_run, shown_runs
 from overseen.api.services import Services
 from overseen.api.uploads import read_form
 from overseen.domain.canonical import plain
@@ -128,16 +129,17 @@ async def list_runs(
     viewer: ViewerHere, services: ServicesHere, state: str | None = None, cursor: str | None = None
 ) -> dict[str, Any]:
     """Runs the caller may see, newest first: {runs, total, cursor}."""
-    mine = None if viewer.sees_all_tasks else viewer.account_id
-    runs, paging = await services.runs.list(RunFilter(requester_id=mine, state=state, cursor=cursor))
+    runs, paging = await shown_runs(services, viewer, RunFilter(state=state, cursor=cursor))
     return {"runs": plain(runs), "total": paging.total, "cursor": paging.cursor}
 
 
 @api_router.get("/runs/{run_id}")
 async def show_run(viewer: ViewerHere, services: ServicesHere, run_id: str) -> dict[str, Any]:
-    """One run, whole: plan, steps, facts with provenance, ruling, timeline, calls, leases, totals."""
-    viewer.require_task(await services.runs.requester_of(run_id))
-    shown: dict[str, Any] = plain(await services.runs.run(run_id))
+    """One run: plan, steps, facts with provenance, ruling, timeline, calls, leases, totals.
+
+    Its requester is told nothing of what is proposed before it was decided: then `withheld` is true.
+    """
+    shown: dict[str, Any] = plain(await shown_run(services, viewer, run_id))
     return shown
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from overseen.api.reading.views import RunView
+from overseen.api.requester_view import shown_run
 from overseen.api.services import Services
 from overseen.cli.progress import tell_progress
 from overseen.cli.terminal import LOCAL_REQUESTER, AsJson, account_id, amount_text, run, show_json, the_house
@@ -17,6 +18,7 @@ from overseen.errors import InvalidInput
 
 app = typer.Typer()
 
+_WAITING = {RunState.WAITING_REVIEW: "a reviewer", RunState.WAITING_REQUESTER: "an answer of the requester"}
 _STOPPING = frozenset({"RunParked", "RunEnded", "RunFailed"})
 _MOST_MESSAGE_BYTES = 1_000_000
 
@@ -39,8 +41,9 @@ def submit(  # noqa: PLR0917 - one parameter an option
     async def work() -> tuple[dict[str, Any], RunView]:
         text, files = _message(message), [_attachment(path) for path in attach or ()]
         async with the_house() as services:
+            requester_id = await account_id(services, account)
             submitted = await services.intake.submit(
-                requester_id=await account_id(services, account),
+                requester_id=requester_id,
                 playbook_name=playbook,
                 message=text,
                 attachments=files,
@@ -48,7 +51,8 @@ def submit(  # noqa: PLR0917 - one parameter an option
             )
             if wait:
                 await _until_it_rests(services, submitted.run_id, timeout)
-            view = await services.runs.run(submitted.run_id)
+            viewer = await services.accounts.viewer(account)
+            view = await shown_run(services, viewer, submitted.run_id)
         return outcome_of(view), view
 
     outcome, view = run(work(), as_json=as_json)
@@ -62,11 +66,16 @@ def submit(  # noqa: PLR0917 - one parameter an option
 
 
 def outcome_of(view: RunView) -> dict[str, Any]:
-    """What became of a run: state, outcome, amount, facts with provenance, and the review it waits for."""
+    """What became of a run: state, outcome, amount, facts with provenance, and what it waits for.
+
+    What is proposed is no part of it before it is decided, unless the account may see every task.
+    """
     return {
         "task_id": view.task_id,
         "run_id": view.run_id,
         "state": view.state,
+        "withheld": view.withheld,
+        "waits_since": view.parked_at,
         "outcome": view.outcome,
         "amount": None if view.amount is None else f"{view.amount:.2f}",
         "currency": view.currency,
@@ -122,6 +131,9 @@ def _say(outcome: dict[str, Any], view: RunView, *, waited: bool) -> None:
     typer.echo(f"task {outcome['task_id']}  run {outcome['run_id']}  {str(outcome['state']).replace('_', ' ')}")
     if not waited:
         return
+    if view.withheld and view.state in _WAITING:
+        since = f" since {view.parked_at:%Y-%m-%d %H:%M %Z}" if view.parked_at else ""
+        typer.echo(f"nothing is decided yet; it waits for {_WAITING[view.state]}{since}")
     if outcome["outcome"]:
         paid = amount_text(view.amount, view.currency)
         typer.echo(f"outcome {outcome['outcome']}  {paid}".rstrip())

@@ -1,36 +1,36 @@
-"""Answers questions in the chat of a task: from the run's facts, its ruling and the journal."""
+"""Answers questions in the chat of a task: from what is on record of its run and may be told to its requester."""
 
 from collections.abc import Sequence
 
 from sqlalchemy import func, select
 
+from overseen.domain.calls import Effect
+from overseen.domain.disclosure import ruling_is_told, told_facts
 from overseen.domain.facts import Fact
 from overseen.domain.identifiers import derived_id
-from overseen.domain.outcomes import BoundaryVerdict, Ruling
+from overseen.domain.outcomes import DecisionKind, Ruling, RunState
 from overseen.domain.restore import restore
 from overseen.graphs.case_file import Case, CaseFiles
 from overseen.journal import Entry, events
-from overseen.journal.contents import with_contents
+from overseen.playbooks import Playbook
 from overseen.store import tables
-from overseen.supervisor.answerer import Answerer
+from overseen.supervisor.answerer import Answerer, RunRecord
+from overseen.supervisor.questions import FactWords
+from overseen.supervisor.standing import StandingRecord, moment
 
 _TOLD: dict[str, str] = {
-    "TaskSubmitted": "The task was handed in.",
-    "PlanLocked": "The plan was locked.",
-    "StepStarted": "{agent} started.",
-    "StepFinished": "{agent} finished after {seconds} seconds with {facts} facts.",
-    "CallFinished": "Tool {tool} came back.",
-    "CallFailed": "Tool {tool} failed: {message}",
-    "CallRefused": "Tool {tool} was refused: {message}",
-    "FindingReported": "Check {check} says {verdict}: {message}",
-    "RulingComputed": "The rules decided: {outcome}.",
-    "ReviewOpened": "The case went to a reviewer.",
-    "ReviewDecided": "A reviewer decided: {decision}.",
-    "RunParked": "It waits for the {waits_for}.",
-    "RunResumed": "It went on.",
-    "RunEnded": "It ended: {state}.",
-    "RunFailed": "It failed: {message}",
+    "TaskSubmitted": "it was handed in",
+    "RunStarted": "the work began",
+    "PlanLocked": "a plan was made",
+    "StepStarted": "{agent} began",
+    "StepFinished": "{agent} finished",
+    "ReviewOpened": "it went to a reviewer",
+    "ReviewDecided": "a reviewer decided",
+    "RunResumed": "it went on",
+    "RunEnded": "it ended",
+    "RunFailed": "it failed",
 }
+"""What a requester is told of the journal: that something happened, never what was found or is proposed."""
 
 
 class QuestionAnswering:
@@ -59,14 +59,9 @@ class QuestionAnswering:
         if run is None:
             raise ValueError(f"task {task_id} has no run")
         case = await self._cases.open(run.run_id)
-        ruling, boundary = await self._ruling(run)
-        entries = await with_contents(self._cases.blobs, await self._cases.journal.entries(run.run_id))
         said = await self._answerer.answer(
             (await self._cases.blobs.get(question.body_blob)).decode(),
-            facts=await self._facts(case, run.facts_blob),
-            ruling=ruling,
-            boundary=boundary,
-            journal_lines=journal_lines(entries),
+            await self._record(case, run),
             # Under the task: the run's own chain may be closed, the chat's never is.
             run_id=task_id,
             region=case.region,
@@ -96,27 +91,78 @@ class QuestionAnswering:
             )
             await self._cases.note_task(task_id, answered, once=f"answered:{question_id}", session=session)
 
-    async def _facts(self, case: Case, facts_blob: str | None) -> dict[str, Fact]:
+    async def _record(self, case: Case, run: tables.Run) -> RunRecord:
+        """What is on record of the run and may be told to whoever handed it in."""
+        entries = await self._cases.journal.entries(case.run_id)
+        state, ruling, decision = RunState(run.state), await self._ruling(run), last_decision(entries)
+        told = ruling_is_told(state, ruling.outcome if ruling else None, decision)
+        async with self._cases.database.read() as session:
+            effects = await session.scalars(
+                select(tables.CallRecord.tool).where(
+                    tables.CallRecord.run_id == case.run_id, tables.CallRecord.effect != Effect.READ.value
+                )
+            )
+            due = await session.scalar(
+                select(tables.Review.due_at).where(tables.Review.run_id == case.run_id, tables.Review.state == "open")
+            )
+            standing = StandingRecord(
+                state=state,
+                since=run.ended_at or run.parked_at,
+                due=due,
+                ruling=ruling if told else None,
+                decision=decision,
+                paid=run.amount if state is RunState.SETTLED else None,
+                currency=run.currency or case.playbook.currency,
+                effects=tuple(effects),
+            )
+        facts = told_facts(await self._facts(case, run.facts_blob, entries), ruling_told=told)
+        return RunRecord(
+            standing=standing,
+            facts={fact.name: fact for fact in facts},
+            words=fact_words(case.playbook),
+            history=history_lines(entries),
+        )
+
+    async def _facts(self, case: Case, facts_blob: str | None, entries: Sequence[Entry]) -> Sequence[Fact]:
         if facts_blob is not None:
-            return {fact.name: fact for fact in await self._cases.facts_in(facts_blob, case.playbook)}
+            return await self._cases.facts_in(facts_blob, case.playbook)
         facts: dict[str, Fact] = {}
-        for entry in await self._cases.journal.entries(case.run_id):
+        for entry in entries:
             if entry.kind == events.FactsProduced.kind:
                 for fact in await self._cases.facts_in(entry.payload["facts_blob"], case.playbook):
                     facts[fact.name] = fact
-        return facts
+        return list(facts.values())
 
-    async def _ruling(self, run: tables.Run) -> tuple[Ruling | None, BoundaryVerdict | None]:
+    async def _ruling(self, run: tables.Run) -> Ruling | None:
         if run.ruling_blob is None:
-            return None, None
-        content = await self._cases.get(run.ruling_blob)
-        return restore(Ruling, content["ruling"]), restore(BoundaryVerdict, content["boundary"])
+            return None
+        return restore(Ruling, (await self._cases.get(run.ruling_blob))["ruling"])
 
 
-def journal_lines(entries: Sequence[Entry]) -> list[str]:
+def last_decision(entries: Sequence[Entry]) -> DecisionKind | None:
+    """What a person said since the plan in force was locked; None when nobody did."""
+    said: DecisionKind | None = None
+    for entry in entries:
+        if entry.kind == events.PlanLocked.kind:
+            said = None
+        elif entry.kind == events.ReviewDecided.kind:
+            said = DecisionKind(entry.payload["decision"])
+    return said
+
+
+def fact_words(playbook: Playbook) -> FactWords:
+    """How the playbook speaks of its facts."""
+    return FactWords(
+        titles={fact.name: fact.title for fact in playbook.facts},
+        sums=frozenset(fact.name for fact in playbook.facts if fact.type == "money"),
+        currency=playbook.currency,
+    )
+
+
+def history_lines(entries: Sequence[Entry]) -> list[str]:
     """The run's history as sentences, oldest first, each with its time (UTC)."""
     return [
-        f"{entry.at:%Y-%m-%d %H:%M} {_TOLD[entry.kind].format_map(entry.payload)}"
+        f"{moment(entry.at)}: {_TOLD[entry.kind].format_map(entry.payload).replace('_', ' ')}."
         for entry in entries
         if entry.kind in _TOLD
     ]

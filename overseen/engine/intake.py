@@ -13,14 +13,14 @@ from overseen.domain.clean_text import clean_text, cut_text
 from overseen.domain.commands import Command
 from overseen.domain.identifiers import new_id
 from overseen.domain.intake import AcceptedFile, accept_attachments
-from overseen.domain.outcomes import RunState
+from overseen.domain.outcomes import ENDED, RunState
 from overseen.errors import Conflict, InvalidInput, NotFound
 from overseen.journal import Journal
-from overseen.journal.events import MessageAdded, QuestionAsked, TaskSubmitted
-from overseen.playbooks import Playbook, load_playbook
+from overseen.journal.events import DangerTold, MessageAdded, QuestionAsked, ReviewWithdrawn, TaskSubmitted
+from overseen.playbooks import Playbook, dangers_told, load_playbook
 from overseen.store import BlobStore, Database
 from overseen.store.file_names import put_file_name
-from overseen.store.tables import Attachment, Message, Run, Task
+from overseen.store.tables import Attachment, Message, Review, Run, Task
 
 _TITLE_LENGTH = 80
 _LONGEST_MESSAGE = 20_000
@@ -185,7 +185,11 @@ class TaskIntake:
         if not question:
             raise InvalidInput("The question is empty.", not_done="Nothing was stored.", next_step="Write one.")
         async with self._database.transaction() as session:
-            task, _ = await self._task_and_run(session, task_id, account_id)
+            # The review before its run, as whoever decides locks them.
+            review = await session.scalar(
+                select(Review).where(Review.task_id == task_id, Review.state == "open").with_for_update()
+            )
+            task, run = await self._task_and_run(session, task_id, account_id)
             message_id = new_id("msg")
             body = await self._blobs.put(question.encode(), "text/plain", session=session)
             session.add(
@@ -200,8 +204,29 @@ class TaskIntake:
             )
             asked = QuestionAsked(message_id=message_id, body_blob=body)
             await self._journal.append(asked, stream=task_id, actor=f"account:{account_id}", session=session)
+            if dangers := dangers_told(load_playbook(task.playbook), question):
+                await self._reopen(run, review, (message_id, dangers, account_id), session)
             await self._queue.enqueue_question(task_id, message_id, region=task.region, session=session)
         return message_id
+
+    async def _reopen(
+        self, run: Run, review: Review | None, told: tuple[str, tuple[str, ...], str], session: AsyncSession
+    ) -> None:
+        """A danger was told: a review that waits is withdrawn and the run reads everything anew.
+
+        A run that works sees the message before it acts; one that waits for the requester reads it with the answer.
+        """
+        message_id, dangers, account_id = told
+        actor = f"account:{account_id}"
+        if review is not None and run.state == RunState.WAITING_REVIEW and review.run_id == run.run_id:
+            review.state, run.state = "withdrawn", RunState.QUEUED
+            withdrawn = ReviewWithdrawn(review_id=review.review_id, message_id=message_id, dangers=dangers)
+            await self._journal.append(withdrawn, stream=run.run_id, actor=actor, session=session)
+            command = Command(run_id=run.run_id, kind="message", subject_id=message_id)
+            await self._queue.enqueue(command, region=run.region, session=session)
+        elif run.state in ENDED:
+            told_late = DangerTold(message_id=message_id, dangers=dangers)
+            await self._journal.append(told_late, stream=run.task_id, actor=actor, session=session)
 
     async def _known(self, session: AsyncSession, requester_id: str, form_token: str) -> Submitted | None:
         query = (

@@ -142,10 +142,16 @@ class RunRunner:
     async def _ends(self, command: Command, wait: Any) -> bool:
         """Whether the command answers this wait: a decision on its review, a message where one is awaited."""
         if command.kind == "message":
-            return wait.value["waits_for"] == "requester"
+            return wait.value["waits_for"] == "requester" or await self._withdrawn(wait.value.get("review_id", ""))
         async with self._cases.database.read() as session:
             decision = await session.get(tables.Decision, command.subject_id)
         return decision is not None and decision.review_id == wait.value.get("review_id")
+
+    async def _withdrawn(self, review_id: str) -> bool:
+        """Whether the review was withdrawn because the requester told something that has to be read first."""
+        async with self._cases.database.read() as session:
+            review = await session.get(tables.Review, review_id)
+        return review is not None and review.state == "withdrawn"
 
     async def _note_started(self, command: Command) -> None:
         async with self._cases.database.transaction() as session:

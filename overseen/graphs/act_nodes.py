@@ -5,9 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 from langgraph.types import Command, interrupt
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from overseen.domain.calls import SUPERVISOR, ToolCall
+from overseen.domain.calls import SUPERVISOR, Effect, ToolCall
 from overseen.domain.identifiers import derived_id
 from overseen.domain.outcomes import BoundaryVerdict, DecisionKind, Outcome, Ruling, RunState
 from overseen.domain.proposals import Proposal
@@ -42,6 +43,8 @@ class ActNodes:
         """Make the authorized calls in order. Each is recorded before and after, so a second try repeats none."""
         case = await self._cases.open(state["run_id"])
         proposal = await self._cases.proposal(state["proposal_blob"])
+        if await self._told_since(case, state):
+            return Command(goto="plan", update={"decision_id": ""})
         leave = state.get("authorizations", [])
         if len(leave) != len(proposal.calls):
             raise Defect("The leave does not match the proposal.", not_done="None of the effects was started.")
@@ -62,6 +65,18 @@ class ActNodes:
         if end is RunState.WAITING_REQUESTER:
             return Command(goto="park_for_requester")
         return Command(goto="close", update={"end": end.value})
+
+    async def _told_since(self, case: Case, state: RunGraphState) -> bool:
+        """Whether a danger was told after the decision and before any effect; once one began, the rest follows it."""
+        if not await self._cases.told_since(case, state["findings_blob"]):
+            return False
+        async with self._cases.database.read() as session:
+            begun = await session.scalar(
+                select(tables.CallRecord.call_id)
+                .where(tables.CallRecord.run_id == case.run_id, tables.CallRecord.effect != Effect.READ.value)
+                .limit(1)
+            )
+        return begun is None
 
     async def park_for_requester(self, state: RunGraphState) -> dict[str, Any]:
         """Say in the chat what is needed, and note that the run waits."""
@@ -119,10 +134,11 @@ class ActNodes:
 
     async def _decision(self, state: RunGraphState) -> dict[str, Any]:
         """What a person said, for the closing words: {decided: kind, reason: text}; empty when none was asked."""
-        if "decision_id" not in state:
+        decision_id = state.get("decision_id")
+        if not decision_id:
             return {}
         async with self._cases.database.read() as session:
-            decision = await session.get_one(tables.Decision, state["decision_id"])
+            decision = await session.get_one(tables.Decision, decision_id)
         reason = (await self._cases.blobs.get(decision.reason_blob)).decode()
         return {"decided": DecisionKind(decision.kind), "reason": reason}
 

@@ -22,7 +22,7 @@ from overseen.errors import NotFound
 from overseen.graphs.state import StepOutput
 from overseen.journal import Journal
 from overseen.journal.events import Event
-from overseen.playbooks import Playbook, load_playbook
+from overseen.playbooks import TOLD_IN_CHAT, Playbook, dangers_told, load_playbook
 from overseen.store import BlobStore, Database, tables
 from overseen.store.file_names import read_file_names
 
@@ -77,7 +77,8 @@ class CaseFiles:
                     .where(
                         tables.Message.task_id == task.task_id,
                         tables.Message.author == "requester",
-                        tables.Message.kind == "text",
+                        # Questions too: what they tell on the way was told.
+                        tables.Message.kind.in_(("text", "question")),
                     )
                     .order_by(tables.Message.created_at, tables.Message.message_id)
                 )
@@ -105,6 +106,28 @@ class CaseFiles:
             message_blob=await self.blobs.put(message.encode(), "text/plain"),
             handed_in=max([task.created_at, *(at for _, at in messages)]).astimezone(UTC).date(),
         )
+
+    async def dangers(self, case: Case) -> dict[str, tuple[str, ...]]:
+        """Names of the danger facts told in the chat after the first message, by message id: as of now."""
+        async with self.database.read() as session:
+            asked = (
+                await session.execute(
+                    select(tables.Message.message_id, tables.Message.body_blob)
+                    .where(
+                        tables.Message.task_id == case.task_id,
+                        tables.Message.author == "requester",
+                        tables.Message.kind.in_(("text", "question")),
+                    )
+                    .order_by(tables.Message.created_at, tables.Message.message_id)
+                    # The first is the task itself, which the agents read.
+                    .offset(1)
+                )
+            ).all()
+        told: dict[str, tuple[str, ...]] = {}
+        for message_id, body in asked:
+            if found := dangers_told(case.playbook, (await self.blobs.get(body)).decode()):
+                told[message_id] = found
+        return told
 
     async def note(
         self, run_id: str, event: Event, *, once: str | None = None, session: AsyncSession | None = None
@@ -161,6 +184,11 @@ class CaseFiles:
         """The facts of one blob, money as Decimal by the playbook's fact types."""
         return [restore_fact(item, playbook) for item in (await self.get(sha256))["facts"]]
 
+    async def told_since(self, case: Case, findings_blob: str) -> bool:
+        """Whether a danger was told in the chat that the decision with these findings does not know of."""
+        findings = [restore(Finding, item) for item in (await self.get(findings_blob))["findings"]]
+        return unread_dangers(await self.dangers(case), findings)
+
     async def findings(self, outputs: Iterable[StepOutput]) -> list[Finding]:
         """All findings of several steps."""
         return [
@@ -168,6 +196,16 @@ class CaseFiles:
             for output in outputs
             for item in (await self.get(output["findings_blob"]))["findings"]
         ]
+
+
+def unread_dangers(told: Iterable[str], findings: Iterable[Finding]) -> bool:
+    """Whether a danger was `told` (message ids) that the findings of a decision do not know of."""
+    known: set[object] = set()
+    for finding in findings:
+        if finding.check == TOLD_IN_CHAT:
+            listed = finding.evidence.get("messages")
+            known |= set(listed) if isinstance(listed, list | tuple) else set()
+    return not set(told) <= known
 
 
 def restore_fact(data: Mapping[str, Any], playbook: Playbook) -> Fact:

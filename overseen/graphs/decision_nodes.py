@@ -22,6 +22,7 @@ from overseen.graphs.services import RunServices
 from overseen.graphs.state import RunGraphState
 from overseen.graphs.unread import left_to_a_person, never_alone, unread
 from overseen.journal import events
+from overseen.playbooks import TOLD_IN_CHAT, danger_finding
 from overseen.reviews.edits import apply_edit, parse_edit
 from overseen.reviews.rules import check_digest, check_reviewer
 from overseen.store import tables
@@ -46,12 +47,14 @@ class DecisionNodes:
         facts = await self._cases.facts(outputs, case.playbook)
         findings = await self._cases.findings(outputs)
         findings += await self._services.checks.inspect_facts(facts, findings)
+        if told := await self._cases.dangers(case):
+            findings.append(danger_finding(case.playbook, told))
         missed = unread(findings)
         ruling = compute_ruling(case.playbook, facts)
         ruling = left_to_a_person(ruling, missed) if missed else ruling
         proposal = build_proposal(case.playbook, ruling, facts)
         findings += await self._services.checks.inspect_proposal(proposal, facts)
-        boundary = decide_boundary(case.playbook, ruling, facts, findings)
+        boundary = raised_for_dangers(decide_boundary(case.playbook, ruling, facts, findings), findings)
         boundary = never_alone(boundary, missed) if missed else boundary
         facts_blob = await self._cases.put({"facts": list(facts.values())})
         findings_blob = await self._cases.put({"findings": findings})
@@ -142,6 +145,9 @@ class DecisionNodes:
         """The boundary's word becomes leave for exact calls, or a review; nothing else happens here."""
         case = await self._cases.open(state["run_id"])
         ruling, boundary = await self._ruling(state)
+        if await self._cases.told_since(case, state["findings_blob"]):
+            # Told after the decision was computed: everything is read once more.
+            return Command(goto="plan")
         proposal = await self._cases.proposal(state["proposal_blob"])
         decided = events.BoundaryDecided(
             level=boundary.level.value,
@@ -168,6 +174,8 @@ class DecisionNodes:
         async with self._cases.database.transaction() as session:
             decision = await session.get(tables.Decision, decision_id, with_for_update=True)
             review = await session.get(tables.Review, state["review_id"], with_for_update=True)
+            if review is not None and review.state == "withdrawn":
+                return Command(goto="plan", update={"decision_id": ""})
             try:
                 decision, review = _usable(decision, review, state)
                 await self._check_person(case, decision, session)
@@ -319,6 +327,16 @@ def _usable(
         raise OverseenError("The case has not been decided.")
     check_digest(seen=decision.proposal_digest, current=state["proposal_digest"])
     return decision, review
+
+
+def raised_for_dangers(boundary: BoundaryVerdict, findings: Sequence[Finding]) -> BoundaryVerdict:
+    """Human-only where a danger was told in the chat, whatever the playbook's tables say."""
+    told = tuple(finding.message for finding in findings if finding.check == TOLD_IN_CHAT)
+    if not told:
+        return boundary
+    return BoundaryVerdict(
+        level=BoundaryLevel.HUMAN_ONLY, reasons=(*told, *boundary.reasons), rules=(TOLD_IN_CHAT, *boundary.rules)
+    )
 
 
 def plain_proposal(proposal: Proposal) -> dict[str, Any]:

@@ -28,14 +28,14 @@ def build_supervisor_graph(services: RunServices) -> CompiledGraph:
     builder.add_node("step", planning.step)
     builder.add_node("decide", deciding.decide)
     builder.add_node("explain", deciding.explain)
-    builder.add_node("gate", deciding.gate, destinations=("act", "wait_for_review"))
+    builder.add_node("gate", deciding.gate, destinations=("act", "plan", "wait_for_review"))
     builder.add_node("wait_for_review", deciding.wait_for_review)
     builder.add_node(
         "apply_decision",
         deciding.apply_decision,
-        destinations=("act", "close", "park_for_requester", "wait_for_review"),
+        destinations=("act", "close", "park_for_requester", "plan", "wait_for_review"),
     )
-    builder.add_node("act", acting.act, destinations=("close", "park_for_requester"))
+    builder.add_node("act", acting.act, destinations=("close", "park_for_requester", "plan"))
     builder.add_node("park_for_requester", acting.park_for_requester)
     builder.add_node("wait_for_requester", acting.wait_for_requester)
     builder.add_node("close", acting.close)

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from overseen.domain.control_tokens import is_unseen
 from overseen.domain.facts import Span
 
 _SAME = str.maketrans({"’": "'", "‘": "'", "`": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‑": "-", "\u00ad": ""})
@@ -28,6 +29,9 @@ def _fold(text: str) -> _Folded:
             place = breaks[place]
             continue
         mark = text[place].translate(_SAME)
+        if not mark.isascii() and is_unseen(mark):
+            place += 1
+            continue
         if mark.isspace():
             if characters and characters[-1] != " ":
                 characters.append(" ")

@@ -460,6 +460,23 @@ class ReviewDecided(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReviewWithdrawn(Event):
+    """The requester told a danger (names of the playbook's danger facts) while a review waited: all is read anew."""
+
+    review_id: str
+    message_id: str
+    dangers: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DangerTold(Event):
+    """The requester told a danger after the run had ended: a person has to look at it."""
+
+    message_id: str
+    dangers: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class DecisionRefused(Event):
     """A decision did not pass the checks on resume (digest, role, requester, used before); nothing was done."""
 

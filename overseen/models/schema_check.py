@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
+from overseen.domain.control_tokens import without_control_tokens
 from overseen.domain.strict_json import NotStrictJson, parse_strict, without_broken_characters
 from overseen.errors import OverseenError
 from overseen.models.errors import SchemaViolation
@@ -81,11 +82,10 @@ def _violation(answer: ModelAnswer, problem: str) -> SchemaViolation:
 
 def _asking_again(request: ModelRequest, violation: SchemaViolation) -> ModelRequest:
     """The same request, then the wrong answer as the model's own words, then what is wrong with it."""
-    wrong = Message(
-        role=MessageRole.ASSISTANT, text=without_broken_characters(violation.answer_text[:_SHOWN_CHARACTERS])
-    )
+    shown = without_broken_characters(violation.answer_text[:_SHOWN_CHARACTERS])
+    wrong = Message(role=MessageRole.ASSISTANT, text=without_control_tokens(shown))
     correction = Message(
         role=MessageRole.USER,
-        text=f"{violation.message} Answer again: only JSON, exactly as the schema says.",
+        text=f"{without_control_tokens(violation.message)} Answer again: only JSON, exactly as the schema says.",
     )
     return dataclasses.replace(request, messages=(*request.messages, wrong, correction))

@@ -1,5 +1,6 @@
 """What a business writes: playbooks with their rules, letters and sample cases."""
 
+from overseen.playbooks.dangers import TOLD_IN_CHAT, danger_finding, dangers_told
 from overseen.playbooks.playbook import (
     AgentCard,
     Boundary,
@@ -12,6 +13,7 @@ from overseen.playbooks.playbook import (
 from overseen.playbooks.samples import ExpectedResult, SampleCase, load_sample, load_samples
 
 __all__ = [
+    "TOLD_IN_CHAT",
     "AgentCard",
     "Boundary",
     "ExpectedResult",
@@ -19,6 +21,8 @@ __all__ = [
     "LetterTemplate",
     "Playbook",
     "SampleCase",
+    "danger_finding",
+    "dangers_told",
     "load_playbook",
     "load_sample",
     "load_samples",

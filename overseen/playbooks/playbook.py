@@ -32,6 +32,16 @@ class FactDefinition(_Part):
     title: str
     description: str
     choices: tuple[str, ...] = ()
+    danger: bool = False
+    """Whether a yes must never be missed: told in the chat, it reopens what was read and a person decides."""
+    danger_signs: tuple[str, ...] = ()
+    """Beginnings of words or phrases, in every language the requesters write, that may tell of the danger."""
+
+    @model_validator(mode="after")
+    def _knows_its_signs(self) -> Self:
+        if self.danger != bool(self.danger_signs) or (self.danger and self.type != "bool"):
+            raise ValueError("danger belongs to facts of type bool, and needs danger_signs")
+        return self
 
     @model_validator(mode="after")
     def _has_choices_if_any(self) -> Self:

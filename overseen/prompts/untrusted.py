@@ -1,23 +1,15 @@
 """Text that outsiders wrote, on its way to a model: a message of its own, in a frame, without control tokens.
 
-It never passes through a template, so it can neither fill variables nor open a role. Model servers turn strings like
-`<|im_start|>` into real control tokens wherever they stand, so these are broken up here.
+It never passes through a template, so it can neither fill variables nor open a role; what a model or its server could
+take for more than text is broken up (`domain.control_tokens`).
 """
 
 import re
 from dataclasses import dataclass
 
+from overseen.domain.control_tokens import without_control_tokens
 from overseen.domain.messages import Message, MessageRole
 
-_CONTROL_TOKEN = re.compile(
-    r"<\|(?=[^\s|<>]{1,40}\|>)"  # <|im_start|>, <|eot_id|> and their like
-    r"|<(?=/?s>)"  # <s> and </s>
-    r"|<(?=(?:start|end)_of_turn>)"
-    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])"
-    r"|<(?=<\s*/?\s*SYS\s*>>)",
-    re.IGNORECASE,
-)
-_FRAME_LINE = re.compile(r"^(\s*)(=+)(\s*(?:begin|end)\b)", re.IGNORECASE | re.MULTILINE)
 _UNSAFE_IN_LABEL = re.compile(r"[^\w .,()+@-]+")
 _LABEL_LENGTH = 80
 
@@ -32,8 +24,8 @@ class UntrustedText:
     def message(self) -> Message:
         """The user message that carries the text between a first and a last line that say what it is.
 
-        Only what could pass for a control token or for a line of the frame is changed, by one space; quotations of the
-        rest match the text as it was.
+        Only what could pass for a control token, a role or a line of the frame is changed, by a space; quotations of
+        the rest match the text as it was.
         """
         label = " ".join(_UNSAFE_IN_LABEL.sub(" ", self.label).split())[:_LABEL_LENGTH] or "text"
         return Message(
@@ -44,10 +36,3 @@ class UntrustedText:
                 f"=== END {label} ==="
             ),
         )
-
-
-def without_control_tokens(text: str) -> str:
-    """`text` with a space put into whatever a model server could take for a control token, or for the frame's end."""
-    text = text.replace("\x00", " ")
-    text = _CONTROL_TOKEN.sub(lambda match: match.group()[0] + " " + match.group()[1:], text)
-    return _FRAME_LINE.sub(lambda match: f"{match[1]}{' '.join(match[2])}{match[3]}", text)

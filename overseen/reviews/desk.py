@@ -97,6 +97,12 @@ class ReviewDesk:
             if reviewer is None or reviewer.disabled_at is not None:
                 raise NotFound("This account does not exist.", not_done="No decision was stored.")
             check_reviewer(reviewer_id=reviewer_id, roles=reviewer.roles, requester_id=task.requester_id)
+            if review.state == "withdrawn":
+                raise Conflict(
+                    "This case was withdrawn: the requester told something new, and everything is read anew.",
+                    not_done="Your decision was not stored.",
+                    next_step="Decide the case that takes its place in the queue.",
+                )
             if review.state != "open":
                 raise Conflict(
                     "This case was decided already.",

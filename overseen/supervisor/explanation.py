@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from overseen.domain.facts import Fact
 from overseen.domain.outcomes import Outcome, Ruling
 from overseen.supervisor.context import money
 from overseen.supervisor.statements import (
+    NUMBER,
     amount_sentence,
     invented_numbers,
     known_lines,
@@ -17,9 +19,17 @@ from overseen.supervisor.statements import (
     spoken,
     unknown_identifiers,
 )
+from overseen.supervisor.wordings import LINK
 
 _LENGTH = 300
 _PAID = re.compile(r"\b(will be paid|we (will )?pay|settled|approved|reimbursed)\b", re.IGNORECASE)
+_PROMISE = re.compile(
+    r"\b(will|shall|has been|have been|was|were|already)\b[^.]{0,30}\b(paid|transferred|sent|credited|reimbursed"
+    r"|approved|accepted)\b|\b(within|in) \w+ (working )?days\b|\bin your account\b"
+    r"|\b(ausgezahlt|überwiesen|genehmigt|remboursée?s?|versée?s?|approuvée?s?|pagad[oa]s?|abonad[oa]s?|aprobad[oa]s?"
+    r"|pagat[oaie]|rimborsat[oaie]|approvat[oaie]|uitbetaald|goedgekeurd|wypłacon\w+)\b",
+    re.IGNORECASE,
+)
 _DENIED = re.compile(
     r"\b(denied|denies|reject\w*|declin\w*|refus\w*|not (be )?(paid|covered)|(does|did|do) not cover|lapsed|outside the"
     r")\b",
@@ -91,9 +101,42 @@ def check_explanation(data: Any, facts: Mapping[str, Fact], ruling: Ruling) -> t
     if left_out and len(left_out) < len(ruling.sum_terms):
         # "The estimate of 14,880 less the excess of 250 is 11,750": each number is right, and the sum is not.
         problems.append(f"Its sum leaves out the {' and the '.join(left_out)}.")
+    problems += [f"It names the address {found.group()!r}." for found in LINK.finditer(_without_sources(text, facts))][
+        :1
+    ]
+    problems += [f"It says {found.group()!r}; what is done is said by the record." for found in _PROMISE.finditer(text)]
+    problems += mislabelled_terms(text, ruling)
     if contradiction := _contradiction(text, ruling):
         problems.append(contradiction)
     return tuple(problems)
+
+
+def mislabelled_terms(text: str, ruling: Ruling) -> list[str]:
+    """Sums called by another term's name: 492.80 as the estimate, when the estimate was 742.80."""
+    values: dict[str, set[Decimal]] = {}
+    for label, amount in ruling.sum_terms:
+        values.setdefault(label.lower(), set()).add(abs(amount).normalize())
+    problems: list[str] = []
+    begin = 0
+    for number in NUMBER.finditer(text):
+        said = {abs(value) for value in numbers_in(number.group())}
+        before, after = text[begin : number.start()].lower(), text[number.end() :].lower()
+        begin = number.end()
+        labels = [(before.rfind(label), label) for label in values if label in before]
+        follows = [label for label in values if re.match(rf"\s*(?:\w{{3}}\s+)?{re.escape(label)}\b", after)]
+        label = follows[0] if follows else max(labels)[1] if labels else None
+        known = {abs(amount).normalize() for _, amount in ruling.sum_terms} | (
+            {ruling.amount.normalize()} if ruling.amount is not None else set()
+        )
+        if label is not None and said & known and not said <= values[label]:
+            problems.append(f"It calls {number.group(1)} the {label}, which it is not.")
+    return problems
+
+
+def _without_sources(text: str, facts: Mapping[str, Fact]) -> str:
+    for fact in facts.values():
+        text = text.replace(fact.source.name, " ")
+    return text
 
 
 def rules_explanation(ruling: Ruling) -> str:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from overseen.domain.plans import Plan
 from overseen.models.types import ModelPort, ModelRequest
-from overseen.prompts import PromptLibrary, UntrustedText
+from overseen.prompts import PromptLibrary, UntrustedText, without_control_tokens
 from overseen.supervisor.planning import parse_plan, plan_schema
 from overseen.supervisor.playbook import Playbook
 
@@ -53,7 +53,7 @@ class Planner:
         agents = "\n".join(f"- {card.name}: {card.description}" for card in playbook.agents)
         files = ", ".join(f"{file.name} ({file.media_type})" for file in attachments[:12]) or "none"
         messages = prompt.messages(
-            {"goal": playbook.goal, "agents": agents, "problems": " ".join(problems)},
+            {"goal": playbook.goal, "agents": agents, "problems": without_control_tokens(" ".join(problems))},
             [UntrustedText(label="task", text=f"{message[:_MESSAGE_LENGTH]}\n\nFiles: {files}")],
         )
         answer = await self._models.complete(

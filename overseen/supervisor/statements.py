@@ -1,14 +1,14 @@
 """What the supervisor may say to people: statements made only of facts, the ruling and the boundary."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from decimal import Decimal, InvalidOperation
 
 from overseen.domain.facts import Fact
 from overseen.domain.outcomes import BoundaryVerdict, Ruling
 from overseen.supervisor.context import fact_value, money
 
-_NUMBER = re.compile(r"(?<![\w.,-])(?:[£€$]\s?)?(\d[\d,.]*\d|\d)(?![\w])")
+NUMBER = re.compile(r"(?<![\w.,-])(?:[£€$]\s?)?(\d[\d,.]*\d|\d)(?![\w])")
 _IDENTIFIER = re.compile(r"\b[A-Z]{3}-\d{4}-[A-Z]{2}\b|\b[A-Z]{2}\d{2}[A-Z0-9]{10,30}\b|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _OUTCOME_WORDS = {
     "settle": "Settle the claim",
@@ -70,12 +70,21 @@ def spoken(fact: Fact) -> str:
 def numbers_in(text: str) -> set[Decimal]:
     """Every free-standing number of the text, so that 1,250.00 and 1250 are the same. Parts of identifiers are not."""
     found: set[Decimal] = set()
-    for match in _NUMBER.finditer(text):
+    for match in NUMBER.finditer(text):
         try:
             found.add(Decimal(_plain(match.group(1))).normalize())
         except InvalidOperation:
             found.add(Decimal("NaN"))
     return found
+
+
+def without_numbers(text: str, known: Set[Decimal]) -> str:
+    """`text` without the free-standing numbers that are `known`."""
+
+    def cut(match: re.Match[str]) -> str:
+        return " " if numbers_in(match.group()) <= known else match.group()
+
+    return NUMBER.sub(cut, text)
 
 
 def invented_numbers(text: str, known: Iterable[str]) -> list[str]:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from overseen.api.reading.runs import RunFilter
 from overseen.api.reading.timeline import grouped
 from overseen.api.reading.views import RunView
+from overseen.api.requester_view import sees_contents, shown_run, shown_runs
 from overseen.api.services import Services
 from overseen.domain.outcomes import ENDED
 from overseen.errors import InvalidInput
@@ -24,8 +25,7 @@ router = APIRouter(prefix="/runs")
 
 
 async def _run(viewer: ViewerHere, services: ServicesHere, run_id: str) -> RunView:
-    viewer.require_task(await services.runs.requester_of(run_id))
-    return await services.runs.run(run_id)
+    return await shown_run(services, viewer, run_id)
 
 
 RunHere = Annotated[RunView, Depends(_run)]
@@ -41,9 +41,8 @@ async def show_list(
     cursor: str = "",
 ) -> Response:
     """Every run the person may see, newest first."""
-    mine = None if viewer.sees_all_tasks else viewer.account_id
-    chosen = RunFilter(requester_id=mine, state=state or None, cursor=cursor or None)
-    runs, paging = await services.runs.list(chosen)
+    chosen = RunFilter(state=state or None, cursor=cursor or None)
+    runs, paging = await shown_runs(services, viewer, chosen)
     return page(request, "runs/list.html", block="table", runs=runs, paging=paging, state=state)
 
 
@@ -105,14 +104,17 @@ async def progress(viewer_now: ViewerNowHere, services: ServicesHere, run: RunHe
 
 
 @router.get("/{run_id}/entries/{sequence}")
-async def show_entry(request: Request, services: ServicesHere, run: RunHere, sequence: int) -> Response:
+async def show_entry(
+    *, request: Request, viewer: ViewerHere, services: ServicesHere, run: RunHere, sequence: int
+) -> Response:
     """One journal entry with the contents it points to."""
     if not 1 <= sequence < 2**31:
         raise InvalidInput("There is no such entry.")
     entry = next((entry for entry in run.timeline if entry.sequence == sequence), None)
     if entry is None:
         raise InvalidInput("There is no such entry.", next_step="Reload the run.")
-    contents = [(name, _shown(await services.runs.content(sha256)), sha256) for name, sha256 in entry.blobs]
+    blobs = entry.blobs if sees_contents(viewer) else ()
+    contents = [(name, _shown(await services.runs.content(sha256)), sha256) for name, sha256 in blobs]
     return page(request, "runs/entry.html", block="entry", run=run, entry=entry, contents=contents)
 
 

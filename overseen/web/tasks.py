@@ -11,8 +11,10 @@ from starlette.responses import RedirectResponse, Response
 from overseen.api.access import Viewer
 from overseen.api.reading.tasks import TaskFilter
 from overseen.api.reading.views import TaskView
+from overseen.api.requester_view import shown_task, shown_tasks
 from overseen.api.services import Services
 from overseen.api.uploads import FormTooLarge, read_form
+from overseen.domain.chat_turns import looks_like_question
 from overseen.domain.outcomes import Role, RunState
 from overseen.errors import InvalidInput, OverseenError
 from overseen.web.errors import status_of
@@ -27,14 +29,12 @@ PLAYBOOK = "claims_intake"
 
 async def _listed(services: Services, viewer: Viewer, show: str, cursor: str = "") -> dict[str, Any]:
     """What the list beside every task page needs."""
-    mine = None if viewer.sees_all_tasks and not viewer.may_submit else viewer.account_id
-    lines, paging = await services.tasks.list(TaskFilter(requester_id=mine, show=show, cursor=cursor))
+    lines, paging = await shown_tasks(services, viewer, TaskFilter(show=show, cursor=cursor))
     return {"tasks": lines, "paging": paging, "show": show}
 
 
 async def _task(viewer: ViewerHere, services: ServicesHere, task_id: str) -> TaskView:
-    viewer.require_task(await services.tasks.requester_of(task_id))
-    return await services.tasks.task(task_id)
+    return await shown_task(services, viewer, task_id)
 
 
 TaskHere = Annotated[TaskView, Depends(_task)]
@@ -137,7 +137,7 @@ async def show_task(
     """One task with its chat."""
     # Read the position first and the task after it: an entry between the two is shown twice rather than never.
     cursor = position(await _cursor(services, task))
-    detail = await _detail(services, viewer, await services.tasks.task(task.task_id))
+    detail = await _detail(services, viewer, await shown_task(services, viewer, task.task_id))
     listed = await _listed(services, viewer, show)
     context: dict[str, Any] = {**detail, **listed, "cursor": cursor}
     return page(request, "tasks/detail.html", block="live", **context)
@@ -163,6 +163,16 @@ async def events(
     start = parse_position(last_event_id or after, dict.fromkeys(await _cursor(services, task), 0))
     async for event in live_page(services.journal, start, drawn, until_seconds=request.app.state.stream_seconds):
         yield event
+
+
+def _waits_for_requester(task: TaskView) -> bool:
+    return task.run is not None and task.run.state is RunState.WAITING_REQUESTER
+
+
+def _is_answer(fields: dict[str, str]) -> bool:
+    """Their own word (`as`: answer or question) counts before any guess."""
+    said = fields.get("as", "")
+    return said == "answer" if said in ("answer", "question") else not looks_like_question(fields.get("text", ""))
 
 
 @router.get("/{task_id}/progress", response_class=EventSourceResponse, dependencies=[Depends(one_stream)])
@@ -191,7 +201,7 @@ async def add_message(request: Request, viewer: ViewerHere, services: ServicesHe
         form = await read_form(request)
         text = form.fields.get("text", "")
         # What a message is follows from what the run waits for, not from what the page showed a moment ago.
-        if form.files or (task.run is not None and task.run.state is RunState.WAITING_REQUESTER):
+        if form.files or (_waits_for_requester(task) and _is_answer(form.fields)):
             await services.intake.add_message(
                 task_id=task.task_id, account_id=viewer.account_id, text=text, attachments=form.files
             )

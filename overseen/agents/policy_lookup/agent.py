@@ -20,7 +20,7 @@ from overseen.domain.findings import Finding
 from overseen.guardrails.check import Guardrails, Subject
 from overseen.models.confidence import value_confidence
 from overseen.models.types import ModelPort, ModelRequest
-from overseen.prompts import PromptLibrary, UntrustedText
+from overseen.prompts import PromptLibrary, UntrustedText, without_control_tokens
 
 _MOST_TOKENS = 80
 _CAUSE_LENGTH = 60
@@ -91,7 +91,9 @@ class PolicyLookup:
                 step_id=situation.step.step_id,
                 agent=self.name,
                 purpose="choose_clause",
-                messages=prompt.messages({"headings": listed}, [UntrustedText(label="incident", text=told)]),
+                messages=prompt.messages(
+                    {"headings": without_control_tokens(listed)}, [UntrustedText(label="incident", text=told)]
+                ),
                 schema=_schema(list(titles)),
                 max_tokens=_MOST_TOKENS,
                 region=situation.region,

@@ -28,6 +28,7 @@ from overseen.domain.plans import Plan
 from overseen.errors import NotFound
 from overseen.journal import Entry, Journal, Verification, verify
 from overseen.journal.contents import with_contents
+from overseen.journal.events import QuestionAnswered
 from overseen.store import BlobStore, Database
 from overseen.store.tables import CallRecord, LeaseRecord, ModelCallRecord, Review, Run, RunTime, Task
 from overseen.store.titles import read_titles
@@ -185,6 +186,14 @@ class RunReader:
         if not entries or entries[0].sequence != sequence:
             raise NotFound("The journal has no such entry.")
         return entries[0]
+
+    async def citations(self, task_id: str) -> Mapping[str, tuple[str, ...]]:
+        """Names of the facts that each answer of a task's chat rests on, by the answer's message id."""
+        return {
+            entry.payload["message_id"]: tuple(entry.payload["cited_facts"])
+            for entry in await self._journal.entries(task_id)
+            if entry.kind == QuestionAnswered.kind
+        }
 
     async def content(self, sha256: str) -> str | None:
         """A blob as text for people; None when it was erased."""

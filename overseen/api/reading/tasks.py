@@ -1,6 +1,6 @@
 """Tasks: the list and the chat."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Select, func, select
@@ -79,6 +79,7 @@ class TaskReader:
             )
             reviewer = await _reviewer(session, run_id)
         attachments = await self._named(rows)
+        cited = await self._runs.citations(task_id)
         return TaskView(
             task_id=task.task_id,
             title=(await read_titles(self._blobs, [task]))[task.task_id],
@@ -87,13 +88,15 @@ class TaskReader:
             requester_name=requester.display_name if requester else "(unknown)",
             region=task.region,
             created_at=task.created_at,
-            messages=tuple([await self._message(message, attachments) for message in messages]),
+            messages=tuple([await self._message(message, attachments, cited) for message in messages]),
             attachments=attachments,
             run=await self._runs.run(run_id) if run_id else None,
             reviewer_name=reviewer,
         )
 
-    async def _message(self, row: Message, attachments: Sequence[AttachmentView]) -> MessageView:
+    async def _message(
+        self, row: Message, attachments: Sequence[AttachmentView], cited: Mapping[str, tuple[str, ...]]
+    ) -> MessageView:
         text = await read_text(self._blobs, row.body_blob)
         return MessageView(
             message_id=row.message_id,
@@ -104,6 +107,7 @@ class TaskReader:
             reply_to=row.reply_to,
             created_at=row.created_at,
             attachments=tuple(item for item in attachments if item.message_id == row.message_id),
+            cited_facts=cited.get(row.message_id, ()),
         )
 
     async def requester_of(self, task_id: str) -> str:

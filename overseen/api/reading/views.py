@@ -158,6 +158,8 @@ class RunView:
     totals: Totals
     last_sequence: int
     leases: tuple[Mapping[str, Any], ...] = field(default=())
+    withheld: bool = False
+    """Whether what is proposed is kept from this viewer: nothing was decided yet, or something else was."""
 
     @property
     def has_ended(self) -> bool:
@@ -216,6 +218,8 @@ class MessageView:
     reply_to: str | None
     created_at: datetime
     attachments: tuple[AttachmentView, ...]
+    cited_facts: tuple[str, ...] = ()
+    """Names of the facts that an answer rests on."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,12 +70,14 @@ function complaint(files) {
 }
 
 function send(form, event) {
+  // Which of two buttons was pressed says what the message is.
+  const submitter = event.submitter;
   const files = [...form.querySelector("input[type=file]").files];
   event.preventDefault();
   if (complaint(files)) return;
-  const button = form.querySelector("[data-submit]");
-  if (button.disabled) return;
-  button.disabled = true;
+  const buttons = [...form.querySelectorAll("[data-submit]")];
+  if (buttons.some((button) => button.disabled)) return;
+  for (const button of buttons) button.disabled = true;
   const progress = form.querySelector("[data-progress]");
   const bar = progress.querySelector("progress");
   const words = progress.querySelector("[data-progress-text]");
@@ -91,7 +93,7 @@ function send(form, event) {
     words.textContent = sent.loaded < sent.total ? `${size(sent.loaded)} of ${size(sent.total)}` : "Checking the files …";
   });
   const done = () => {
-    button.disabled = false;
+    for (const button of buttons) button.disabled = false;
     progress.hidden = true;
   };
   request.addEventListener("load", () => {
@@ -111,7 +113,7 @@ function send(form, event) {
     done();
     problem(form, "The server did not take it.", "Nothing was stored, and everything you typed is still here. Try again.");
   });
-  request.send(new FormData(form));
+  request.send(new FormData(form, submitter?.name ? submitter : null));
 }
 
 document.addEventListener("submit", (event) => {

@@ -5,8 +5,8 @@ from tests.web_scenario import House
 
 
 async def test_a_run_comes_whole_with_the_provenance_of_its_facts(door: Door, house: House) -> None:
-    rosa = await door.program("rosa")
-    run = (await rosa.get(f"/api/v1/runs/{house.waiting_run}")).json()
+    rene = await door.program("rene")
+    run = (await rene.get(f"/api/v1/runs/{house.waiting_run}")).json()
     facts = {fact["name"]: fact for fact in run["facts"]}
     assert facts["incident_date"]["source"]["span"]["quote"] == "3 March 2026"
     assert run["ruling"]["amount"] == "1590.50"

@@ -1,12 +1,9 @@
-"""Planner, explainer and answerer with a model that says what the test tells it to."""
+"""Planner and explainer with a model that says what the test tells it to."""
 
 import pytest
 
-from overseen.domain.outcomes import BoundaryLevel, BoundaryVerdict
 from overseen.models.errors import AnswerCut, RouteUnavailable
-from overseen.models.types import ModelRequest
 from overseen.prompts import PromptLibrary
-from overseen.supervisor.answerer import Answerer
 from overseen.supervisor.explainer import Explainer, Explanation
 from overseen.supervisor.planner import Planner
 from overseen.supervisor.planning import UnreadablePlan
@@ -18,7 +15,6 @@ PROMPTS = PromptLibrary()
 PROMPTS.get("supervisor/answer").messages({})
 FACTS = facts()
 RULING = compute_ruling(PLAYBOOK, FACTS)
-BOUNDARY = BoundaryVerdict(level=BoundaryLevel.AUTOMATE, reasons=("Everything agrees.",), rules=("L1",))
 STEPS = [{"agent": name, "goal": "Do it."} for name in ("extractor", "vision_checker", "policy_lookup")]
 
 
@@ -80,34 +76,3 @@ async def test_a_cut_answer_does_not_stop_the_run() -> None:
 async def test_a_server_that_is_down_is_tried_again_later() -> None:
     with pytest.raises(RouteUnavailable):
         await explain(RouteUnavailable("It is down."))
-
-
-async def ask(model: ScriptedModel) -> tuple[str, str]:
-    answer = await Answerer(model, PROMPTS).answer(
-        "Why so little?",
-        facts=FACTS,
-        ruling=RULING,
-        boundary=BOUNDARY,
-        journal_lines=["16:05 the policy was looked up"],
-        run_id="run_1",
-        region="local",
-    )
-    return answer.text, answer.author
-
-
-async def test_an_answer_that_holds_is_given() -> None:
-    model = ScriptedModel({"answer": [{"answer": "The excess of 250.00 is taken off.", "facts": ["excess"]}]})
-    assert await ask(model) == ("The excess of 250.00 is taken off.", "model")
-
-
-async def test_an_invented_answer_is_replaced_by_what_is_on_record() -> None:
-    text, author = await ask(ScriptedModel({"answer": [{"answer": "Because of fee 77.", "facts": []}]}))
-    assert author == "journal"
-    assert "Pay 492.80 GBP" in text
-
-
-async def test_a_question_is_answered_even_when_no_model_is_there() -> None:
-    def down(_: ModelRequest) -> Scripted:
-        return RouteUnavailable("It is down.")
-
-    assert (await ask(ScriptedModel({"answer": down})))[1] == "journal"

@@ -2,16 +2,13 @@ from decimal import Decimal
 
 import pytest
 
-from overseen.domain.outcomes import BoundaryLevel, BoundaryVerdict
 from overseen.supervisor.explanation import check_explanation, cited_facts, explanation_input, rules_explanation
-from overseen.supervisor.questions import answer_context, check_answer, journal_answer
 from overseen.supervisor.ruling import compute_ruling
 from overseen.supervisor.statements import invented_numbers, numbers_in
 from tests.unit.supervisor.cases import PLAYBOOK, facts
 
 FACTS = facts()
 RULING = compute_ruling(PLAYBOOK, FACTS)
-BOUNDARY = BoundaryVerdict(level=BoundaryLevel.AUTOMATE, reasons=("Everything agrees.",), rules=("L1",))
 GOOD = "The claim is settled: 492.80 GBP is paid, the estimate of 742.80 less the excess of 250.00."
 
 
@@ -35,6 +32,13 @@ def test_an_explanation_made_of_facts_holds() -> None:
         ("", "The explanation holds no sentences."),
         (GOOD + " The claime", "The last sentence breaks off."),
         ("The claim is settled: 492.80 GBP is paid of the estimate of 742.80.", "Its sum leaves out the excess."),
+        (GOOD + " See pay-here.example for it.", "It names the address 'pay-here.example'."),
+        (GOOD + " It will be transferred soon.", "It says 'will be transferred'; what is done is said by the record."),
+        (GOOD + " Es wird ausgezahlt.", "It says 'ausgezahlt'; what is done is said by the record."),
+        (
+            "The garage's estimate is 492.80 GBP: 742.80 less the excess of 250.00.",
+            "It calls 492.80 the estimate, which it is not.",
+        ),
         (GOOD + " The excess is not applicable.", "It says 'not', but nothing is lacking in a settlement."),
         (
             GOOD + " The claimant was informed.",
@@ -80,26 +84,3 @@ def test_numbers_are_read_as_people_write_them(text: str, numbers: set[Decimal])
 
 def test_a_date_written_out_is_no_invention() -> None:
     assert invented_numbers("on 14 October 2026", ["incident_date: 2026-10-14 (letter.txt)"]) == []
-
-
-def test_an_answer_may_say_what_the_journal_says() -> None:
-    lines = ["16:05 lease 7 was revoked"]
-    data = {"answer": "Lease 7 was revoked.", "facts": []}
-    assert check_answer(data, FACTS, RULING, BOUNDARY, lines) == ()
-    assert check_answer({"answer": "Lease 8 was revoked.", "facts": []}, FACTS, RULING, BOUNDARY, lines)
-
-
-def test_why_it_waits_is_answered_from_the_boundary() -> None:
-    waiting = BoundaryVerdict(level=BoundaryLevel.ASSIST, reasons=("The amounts disagree.",), rules=("A4",))
-    answer = journal_answer("Why is it waiting?", FACTS, RULING, waiting, [])
-    assert "The amounts disagree." in answer
-
-
-def test_what_was_read_from_a_document_is_answered_from_its_facts() -> None:
-    answer = journal_answer("What did you read from the estimate?", FACTS, RULING, BOUNDARY, [])
-    assert "Estimate total: 742.80 (from letter.txt)." in answer
-
-
-def test_before_a_decision_the_answer_says_so() -> None:
-    assert "No decision has been made yet." in answer_context({}, None, None, [])
-    assert "No decision has been made yet." in journal_answer("How is it going?", {}, None, None, [])
