@@ -48,7 +48,7 @@ class DecisionNodes:
         ruling = compute_ruling(case.playbook, facts)
         proposal = build_proposal(case.playbook, ruling, facts)
         findings += await self._services.checks.inspect_proposal(proposal, facts)
-        boundary = decide_boundary(case.playbook, ruling, facts, findings)
+        boundary = decide_boundary(case.playbook, ruling, facts, findings, proposal.calls)
         facts_blob = await self._cases.put({"facts": list(facts.values())})
         findings_blob = await self._cases.put({"findings": findings})
         ruling_blob = await self._cases.put({"ruling": ruling, "boundary": boundary, "findings": findings})
@@ -144,6 +144,7 @@ class DecisionNodes:
             reasons=boundary.reasons,
             rules=boundary.rules,
             proposal_digest=proposal.digest,
+            tolerated=boundary.tolerated,
         )
         async with self._cases.database.transaction() as session:
             await self._cases.note(case.run_id, decided, once=f"boundary:{state['round']}", session=session)
