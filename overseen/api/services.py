@@ -8,6 +8,7 @@ from overseen.api.accounts import Accounts
 from overseen.api.reading import EvidenceReader, LeaseReader, RunReader, SecurityReader, TaskReader
 from overseen.api.security_desk import SecurityDesk, VaultAccess
 from overseen.blocking import run_blocking
+from overseen.engine.edit_rules import PlaybookEditRules
 from overseen.engine.intake import IntakeQueue, TaskIntake
 from overseen.engine.queue import PostgresCommandQueue
 from overseen.journal import Journal
@@ -60,7 +61,7 @@ def make_services(
         security=security,
         security_desk=SecurityDesk(database=database, journal=journal, blobs=blobs, reader=security, access=access),
         review_queue=ReviewQueue(database, blobs),
-        reviews=ReviewDesk(database, blobs, journal, queue),
+        reviews=ReviewDesk(database, blobs, journal, queue, PlaybookEditRules()),
         intake=TaskIntake(database, blobs, journal, queue),
     )
 

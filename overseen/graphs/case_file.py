@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select, update
@@ -24,6 +23,7 @@ from overseen.journal.events import Event
 from overseen.playbooks import Playbook, load_playbook
 from overseen.store import BlobStore, Database, tables
 from overseen.store.file_names import read_file_names
+from overseen.supervisor.stored import restore_fact
 
 JSON = "application/json"
 
@@ -161,14 +161,6 @@ class CaseFiles:
             for output in outputs
             for item in (await self.get(output["findings_blob"]))["findings"]
         ]
-
-
-def restore_fact(data: Mapping[str, Any], playbook: Playbook) -> Fact:
-    """A fact from its canonical JSON; a sum of money becomes a Decimal again because the playbook says it is one."""
-    value = data["value"]
-    if value is not None and playbook.is_money(data["name"]):
-        value = Decimal(str(value))
-    return restore(Fact, {**data, "value": value})
 
 
 def restore_proposal(data: Mapping[str, Any]) -> Proposal:

@@ -222,9 +222,10 @@ def _is_a_models_word(playbook: Playbook, fact: Fact) -> bool:
     if fact.trust in _TRUSTED:
         return False
     source = fact.source
-    if source.span is not None or source.boxes or source.call_id is not None:
+    if source.span is not None or source.boxes:
         return False
     types = {definition.name: definition.type for definition in playbook.facts}
+    # The call that read a document is in its source too; it proves the document, not the value.
     return types.get(fact.name, "text") in _SHOWN_WHERE_IT_STANDS or not (source.blob or source.text_blob)
 
 
