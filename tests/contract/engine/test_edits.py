@@ -144,7 +144,11 @@ async def test_an_amount_that_is_no_text_is_refused(house: House, amount: Any) -
         ("write_to_claimant", {"subject": "password: hunter2!x9"}, "holds a secret"),
         ("write_to_claimant", {"body": "We pay 2,000.00 GBP."}, "names 2,000.00, but 2,596.00 is paid"),
         ("write_to_claimant", {"body": "We pay £2000 and not 2,596.00."}, "names 2,000.00"),
-        ("write_to_claimant", {"body": "We settle your claim."}, "does not name the sum"),
+        (
+            "write_to_claimant",
+            {"subject": "Your claim", "body": "It is settled."},
+            "does not name the sum that is paid",
+        ),
         ("pay_settlement", {"amount": "2000.00"}, "register_claim.amount says 2,596.00, but 2,000.00 is paid"),
     ],
 )
@@ -329,7 +333,7 @@ async def test_of_two_reviewers_who_edit_at_once_one_is_told_that_it_is_decided(
         decide(house, review_id, DecisionKind.EDIT, edit={"amount": "1000.00"}, by=SECOND),
         return_exceptions=True,
     )
-    assert sorted(type(end) for end in ends if not isinstance(end, str)) == [Conflict]
+    assert [type(end) for end in ends if not isinstance(end, str)] == [Conflict]
     assert len(house.queue.commands) == 1
     assert await house.work() == RunState.SETTLED
     assert len([call for call in house.tools.calls if call.tool == "pay_settlement"]) == 1
