@@ -12,7 +12,7 @@ from overseen.errors import InvalidInput
 _LEAST_UNMARKED = 100
 _MARK = r"[£€$¥]|[A-Z]{3}\b|(?i:pounds?|euros?|dollars?|pence|p)\b"
 _NAMED = re.compile(
-    rf"(?:(?<![A-Za-z])(?P<before>{_MARK})\s?|(?<![\w./-]))(?P<digits>\d{{1,3}}(?:[,.\s'’]\d{{3}})+(?:[.,]\d{{1,2}})?|\d+(?:[.,]\d{{1,2}})?)"
+    rf"(?:(?<![A-Za-z])(?P<before>[£€$¥]|[A-Z]{{3}})\s?|(?<![\w./-]))(?P<digits>\d{{1,3}}(?:[,.\s'’]\d{{3}})+(?:[.,]\d{{1,2}})?|\d+(?:[.,]\d{{1,2}})?)"
     rf"(?![\d/-]|[.,]\d)\s?(?P<after>{_MARK})?"
 )
 _SUM = re.compile(r"[0-9]{1,10}(\.[0-9]{1,2})?")
