@@ -175,7 +175,7 @@ def _arguments(
             worst = _least_trusted(sources)
             if worst in _TRUSTED:
                 continue
-            reason = f"“{name.replace('_', ' ')}” of {call.tool.replace('_', ' ')} {_COMES_FROM[worst]}."
+            reason = f"The {name.replace('_', ' ')} {_COMES_FROM[worst]}."
             by = _argument_tolerance(playbook, ruling, calls, f"{call.tool}.{name}")
             if by is not None and not all(_vouched(playbook, fact) for fact in sources if fact.trust not in _TRUSTED):
                 by = None

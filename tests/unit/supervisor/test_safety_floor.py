@@ -88,7 +88,7 @@ def finding(check: str, verdict: Verdict, subject: str = "x") -> Finding:
 def test_without_a_worry_a_table_may_automate() -> None:
     verdict = decided(facts())
     assert verdict.level is BoundaryLevel.AUTOMATE
-    assert [line for line in verdict.tolerated if line.startswith("“payee” of pay settlement comes from a document.")]
+    assert [line for line in verdict.tolerated if line.startswith("The payee comes from a document.")]
 
 
 @pytest.mark.parametrize(
@@ -153,18 +153,18 @@ def test_an_account_from_a_document_needs_a_person_unless_the_playbook_names_it_
     strict = automating(table(["true"]), tolerates=())
     said = decided(facts(), None, strict)
     assert said.level is BoundaryLevel.ASSIST
-    assert "“payee” of pay settlement comes from a document." in said.reasons
+    assert "The payee comes from a document." in said.reasons
     assert decided(facts(claimed_amount="1250.00", estimate_total="1250.00")).level is BoundaryLevel.AUTOMATE
     assert decided(facts(claimed_amount="1250.01", estimate_total="1250.01")).level is BoundaryLevel.ASSIST
     unsure = {**facts(), "payee_account": fact("payee_account", "20-45-11 60317752", confidence=0.6)}
-    assert "“payee” of pay settlement comes from a document." in decided(unsure).reasons
+    assert "The payee comes from a document." in decided(unsure).reasons
 
 
 def test_an_account_that_a_model_made_up_is_never_tolerated() -> None:
     known = {**facts(), "payee_account": fact("payee_account", "20-45-11 60317752", trust=Trust.MODEL)}
     said = decided(known)
     assert said.level is BoundaryLevel.ASSIST
-    assert "“payee” of pay settlement is a model's own word." in said.reasons
+    assert "The payee is a model's own word." in said.reasons
 
 
 def test_what_is_tolerated_for_a_question_does_not_hold_for_a_payment() -> None:
