@@ -10,6 +10,7 @@ from overseen.api.services import Services
 from overseen.domain.canonical import canonical_json, plain
 from overseen.domain.outcomes import Outcome
 from overseen.graphs.review_nodes import plain_proposal
+from overseen.reviews import ReviewFilters
 from overseen.store.tables import Decision, Review
 from overseen.supervisor.boundary import decide_boundary
 from overseen.supervisor.proposal import build_proposal
@@ -119,6 +120,9 @@ async def test_ones_own_edit_is_shown_and_cannot_be_decided(door: Door, services
     page = (await (await door.browser("rene")).get(f"/reviews/{house.review}")).text
     assert "This is your own edit, so a second person decides it." in page
     assert "decide-approve" not in page
+    filters = ReviewFilters()
+    following = await services.review_queue.following(house.other_review, filters, reviewer_id=rene.account_id)
+    assert following != house.review
     sent = {"kind": "approve", "proposal_digest": digest}
     answer = await (await door.program("rene")).post(f"/api/v1/reviews/{house.review}/decision", json=sent)
     assert answer.status_code == 403
