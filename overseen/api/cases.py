@@ -8,7 +8,7 @@ from typing import Any
 from overseen.api.reading.decoding import decode, decode_facts, decode_findings
 from overseen.domain.facts import Fact, Trust
 from overseen.domain.findings import Finding, Verdict
-from overseen.domain.outcomes import BoundaryVerdict, Ruling
+from overseen.domain.outcomes import BoundaryVerdict, Outcome, Ruling
 from overseen.errors import InvalidInput
 from overseen.reviews import ReviewCase, ReviewSummary
 
@@ -42,16 +42,17 @@ class ArgumentView:
 
 @dataclass(frozen=True, kw_only=True)
 class CallProposal:
-    """One effect that would happen."""
+    """One effect that would happen. `money` names the arguments that follow the one amount of the case."""
 
     tool: str
     arguments: tuple[ArgumentView, ...]
     digest: str
+    money: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaseView:
-    """Everything on the decision screen."""
+    """Everything on the decision screen. `ruling` is what would be done; `edited_by` whose edit it is, if one's."""
 
     summary: ReviewSummary
     proposal_digest: str
@@ -61,6 +62,17 @@ class CaseView:
     verdict: BoundaryVerdict | None
     calls: tuple[CallProposal, ...]
     decision: Mapping[str, Any] | None
+    edited_by: str | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether approving asks the requester for something instead of paying or denying."""
+        return self.ruling is not None and self.ruling.outcome is Outcome.ASK
+
+    @property
+    def amount_text(self) -> str:
+        """The sum that would be paid as it is typed: 1590.50; empty where nothing is."""
+        return "" if self.ruling is None or self.ruling.amount is None else format(self.ruling.amount, ".2f")
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
@@ -79,10 +91,11 @@ def case_view(case: ReviewCase) -> CaseView:
         proposal_digest=case.proposal_digest,
         facts=facts,
         findings=decode_findings(content),
-        ruling=decode(Ruling, content.get("ruling") or proposal.get("ruling")),
+        ruling=decode(Ruling, proposal.get("ruling") or content.get("ruling")),
         verdict=decode(BoundaryVerdict, content.get("boundary")),
         calls=tuple(_call(call, by_name) for call in proposal.get("calls", ())),
         decision=case.decision,
+        edited_by=case.edited_by,
     )
 
 
@@ -91,6 +104,7 @@ def _call(call: Mapping[str, Any], facts: Mapping[str, Fact]) -> CallProposal:
     return CallProposal(
         tool=call["tool"],
         digest=call.get("digest", ""),
+        money=tuple(call.get("money", ())),
         arguments=tuple(
             ArgumentView(name=name, value=value, fact=facts.get(origins.get(name, "")), fact_name=origins.get(name))
             for name, value in call["arguments"].items()
@@ -98,30 +112,46 @@ def _call(call: Mapping[str, Any], facts: Mapping[str, Fact]) -> CallProposal:
     )
 
 
-def edit_from_fields(calls: Sequence[CallProposal], fields: Mapping[str, str]) -> Mapping[str, Any]:
-    """The edit that form fields `call-0.amount`, ... describe. A call whose `call-0.skip` is sent is left out.
+def edit_from_fields(
+    calls: Sequence[CallProposal], fields: Mapping[str, str], follow: Sequence[Mapping[str, Any]] | None = None
+) -> Mapping[str, Any]:
+    """The edit that form fields `call-0.payee`, ... describe. A call whose `call-0.skip` is sent is left out.
 
-    Raises InvalidInput when a value that is not text is no JSON, or when nothing is changed.
+    `follow` are the calls as they follow from a changed amount: what was typed beside it is put into them. Raises
+    InvalidInput when a value that is not text is no JSON, or when nothing is changed.
     """
-    edited: list[dict[str, Any]] = []
-    changed = False
-    for number, call in enumerate(calls):
-        if fields.get(f"call-{number}.skip"):
-            changed = True
-            continue
-        arguments: dict[str, Any] = {}
-        for argument in call.arguments:
-            typed = fields.get(f"call-{number}.{argument.name}")
-            # Browsers send line ends as CRLF.
-            value = argument.value if typed is None else _value(argument, typed.replace("\r\n", "\n"))
-            changed = changed or value != argument.value
-            arguments[argument.name] = value
-        edited.append({"tool": call.tool, "arguments": arguments})
-    if not changed:
+    typed = {call.tool: _typed(call, number, fields) for number, call in enumerate(calls)}
+    left_out = {call.tool for number, call in enumerate(calls) if fields.get(f"call-{number}.skip")}
+    if follow is None and not left_out and not any(typed.values()):
         raise InvalidInput(
             "Nothing was changed.", not_done="No decision was stored.", next_step="Change a value, or approve as it is."
         )
-    return {"calls": edited}
+    if follow is None:
+        follow = [
+            {"tool": call.tool, "arguments": {argument.name: argument.value for argument in call.arguments}}
+            for call in calls
+        ]
+    return {
+        "calls": [
+            {"tool": call["tool"], "arguments": {**call["arguments"], **typed.get(call["tool"], {})}}
+            for call in follow
+            if call["tool"] not in left_out
+        ]
+    }
+
+
+def _typed(call: CallProposal, number: int, fields: Mapping[str, str]) -> dict[str, Any]:
+    """The arguments of a call whose fields hold something else than what is proposed."""
+    found: dict[str, Any] = {}
+    for argument in call.arguments:
+        text = fields.get(f"call-{number}.{argument.name}")
+        if text is None:
+            continue
+        # Browsers send line ends as CRLF.
+        value = _value(argument, text.replace("\r\n", "\n"))
+        if value != argument.value:
+            found[argument.name] = value
+    return found
 
 
 def _value(argument: ArgumentView, typed: str) -> Any:

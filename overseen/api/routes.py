@@ -74,7 +74,10 @@ class Submitted(BaseModel):
 
 
 class DecisionIn(BaseModel):
-    """What a reviewer says. `proposal_digest` is the digest of the proposal as it was read."""
+    """What a reviewer says. `proposal_digest` is the digest of the proposal as it was read.
+
+    `edit` is {"amount": "1590.50"}, from which every call and the letter follow, or {"calls": [{"tool", "arguments"}]}.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -88,6 +91,9 @@ class Decided(BaseModel):
     """A decision was stored and the run woken."""
 
     decision_id: str
+    second_person: list[str] = Field(
+        default=[], description="Why somebody else must agree to the edit before anything is done; empty: nobody must."
+    )
 
 
 _TASK_FORM: dict[str, Any] = {
@@ -178,4 +184,6 @@ async def decide(viewer: ViewerHere, services: ServicesHere, review_id: str, sai
         reason=said.reason,
         edit=said.edit,
     )
-    return Decided(decision_id=decision_id)
+    edit = said.edit
+    second = () if edit is None else (await services.reviews.check_edit(review_id, edit)).second_person
+    return Decided(decision_id=decision_id, second_person=list(second))

@@ -9,6 +9,7 @@ from overseen.api.reading import EvidenceReader, LeaseReader, RunReader, Securit
 from overseen.api.reading.progress import ProgressReader
 from overseen.api.security_desk import SecurityDesk, VaultAccess
 from overseen.blocking import run_blocking
+from overseen.engine.edit_rules import PlaybookEditRules
 from overseen.engine.intake import IntakeQueue, TaskIntake
 from overseen.engine.queue import PostgresCommandQueue
 from overseen.journal import Journal
@@ -63,7 +64,7 @@ def make_services(
         security=security,
         security_desk=SecurityDesk(database=database, journal=journal, blobs=blobs, reader=security, access=access),
         review_queue=ReviewQueue(database, blobs),
-        reviews=ReviewDesk(database, blobs, journal, queue),
+        reviews=ReviewDesk(database, blobs, journal, queue, PlaybookEditRules()),
         intake=TaskIntake(database, blobs, journal, queue),
     )
 

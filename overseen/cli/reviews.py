@@ -66,7 +66,19 @@ def show_review(
     for call in case.calls:
         arguments = {argument.name: argument.value for argument in call.arguments}
         typer.echo(f"  would call {call.tool} {json.dumps(arguments, ensure_ascii=False)}")
+    if case.edited_by:
+        typer.echo("  changed by a reviewer: somebody else has to decide it")
+    typer.echo(f"  approving it {_approving(case)}")
     typer.echo(f"digest {case.proposal_digest}")
+
+
+def _approving(case: CaseView) -> str:
+    """What approving does, in a few words."""
+    if case.asks and case.ruling is not None:
+        return "asks the requester for: " + "; ".join(case.ruling.missing)
+    if not case.calls:
+        return "closes the case; nothing is paid or sent"
+    return f"makes {'this call' if len(case.calls) == 1 else 'these calls'}, each exactly once"
 
 
 @app.command("decide")
@@ -76,6 +88,9 @@ def decide(  # noqa: PLR0913, PLR0917 - one parameter an option
     reject: Annotated[bool, typer.Option("--reject", help="Do none of it; the run ends.")] = False,
     edit: Annotated[
         Path | None, typer.Option(help='File with {"calls": [{"tool", "arguments"}]} to do instead.')
+    ] = None,
+    amount: Annotated[
+        str | None, typer.Option(help="Pay this sum instead, like 1590.50: every call and the letter follow.")
     ] = None,
     ask: Annotated[bool, typer.Option("--ask", help="Ask the requester; the reason is the question.")] = False,
     reason: Annotated[str, typer.Option(help="Why; needed for all but --approve.")] = "",
@@ -88,10 +103,13 @@ def decide(  # noqa: PLR0913, PLR0917 - one parameter an option
     """Decide one case. Nobody decides a case of their own."""
 
     async def work() -> dict[str, Any]:
-        kind = _kind(approve=approve, reject=reject, edit=edit is not None, ask=ask)
-        changed = _edit(edit)
+        if edit is not None and amount is not None:
+            raise InvalidInput("Say one of --edit FILE, --amount.", not_done="No decision was stored.")
+        kind = _kind(approve=approve, reject=reject, edit=edit is not None or amount is not None, ask=ask)
+        changed = _edit(edit) if amount is None else {"amount": amount}
         async with the_house() as services:
-            seen = digest or (await services.reviews.case(review_id)).proposal_digest
+            case = case_view(await services.reviews.case(review_id))
+            seen = digest or case.proposal_digest
             decision_id = await services.reviews.decide(
                 review_id,
                 reviewer_id=await account_id(services, account),
@@ -100,14 +118,25 @@ def decide(  # noqa: PLR0913, PLR0917 - one parameter an option
                 reason=reason,
                 edit=changed,
             )
-            run_id = (await services.reviews.case(review_id)).summary.run_id
-        return {"review_id": review_id, "decision_id": decision_id, "kind": kind, "run_id": run_id}
+            second = () if changed is None else (await services.reviews.check_edit(review_id, changed)).second_person
+        return {
+            "review_id": review_id,
+            "decision_id": decision_id,
+            "kind": kind,
+            "run_id": case.summary.run_id,
+            "second_person": list(second),
+            "asks_for": list(case.ruling.missing) if case.asks and case.ruling and approve else [],
+        }
 
     decided = run(work(), as_json=as_json)
     if as_json:
         show_json(decided)
-    else:
-        typer.echo(f"{decided['kind']}: decision {decided['decision_id']} stored; run {decided['run_id']} goes on.")
+        return
+    typer.echo(f"{decided['kind']}: decision {decided['decision_id']} stored; run {decided['run_id']} goes on.")
+    if decided["asks_for"]:
+        typer.echo(f"The requester is asked for: {'; '.join(decided['asks_for'])}")
+    for why in decided["second_person"]:
+        typer.echo(f"A second reviewer has to agree first: {why}")
 
 
 def _kind(*, approve: bool, reject: bool, edit: bool, ask: bool) -> DecisionKind:
@@ -119,7 +148,9 @@ def _kind(*, approve: bool, reject: bool, edit: bool, ask: bool) -> DecisionKind
     }
     chosen = [kind for kind, given in named.items() if given]
     if len(chosen) != 1:
-        raise InvalidInput("Say one of --approve, --reject, --edit FILE, --ask.", not_done="No decision was stored.")
+        raise InvalidInput(
+            "Say one of --approve, --reject, --edit FILE, --amount SUM, --ask.", not_done="No decision was stored."
+        )
     return chosen[0]
 
 

@@ -45,11 +45,15 @@ class Ruling:
 
 @dataclass(frozen=True, kw_only=True)
 class BoundaryVerdict:
-    """Where the boundary puts a ruling, and why: one sentence a reason, the weightiest first."""
+    """Where the boundary puts a ruling, and why: one sentence a reason, the weightiest first.
+
+    `tolerated` says what the safety floor let pass because the playbook names it for this outcome.
+    """
 
     level: BoundaryLevel
     reasons: tuple[str, ...]
     rules: tuple[str, ...]
+    tolerated: tuple[str, ...] = ()
 
 
 class RunState(StrEnum):

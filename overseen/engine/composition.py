@@ -50,6 +50,7 @@ from overseen.secrets.vault_search import VaultSearch
 from overseen.settings import Settings
 from overseen.store import BlobStore, Database, PostgresBlobStore, load_blob_key
 from overseen.supervisor.answerer import Answerer
+from overseen.supervisor.edits import EditChecker
 from overseen.supervisor.explainer import Explainer
 from overseen.supervisor.planner import Planner
 from overseen.tools.builtin.specs import BUILT_IN
@@ -211,13 +212,15 @@ def _services(
         VisionChecker(models, prompts, guardrails, vision=models.sees_images),
         PolicyLookup(models, prompts, guardrails),
     )
+    checks = DecisionChecks(guardrails)
     return RunServices(
         cases=ground.cases,
         tools=tools,
         agents={agent.name: agent for agent in agents},
         planner=Planner(models, prompts),
         explainer=Explainer(models, prompts),
-        checks=DecisionChecks(guardrails),
+        checks=checks,
+        edits=EditChecker(load_registry(), checks),
         signer=signer,
     )
 

@@ -9,6 +9,8 @@ from overseen.domain.identifiers import derived_id
 from overseen.domain.outcomes import RunState
 from overseen.errors import Defect, OverseenError
 from overseen.graphs.case_file import CaseFiles
+from overseen.graphs.closing import done_text
+from overseen.graphs.effects import Effects, effects_of
 from overseen.graphs.services import HeadSigner
 from overseen.journal import events, seal_or_leave
 from overseen.store import tables
@@ -49,22 +51,40 @@ class RunFailures:
     async def fail(self, run_id: str, error: OverseenError) -> None:
         """Write down why, tell the requester, and seal the chain (later, when the vault is down)."""
         state = RunState.STOPPED if _was_stopped(error) else RunState.FAILED
+        effects = await self._effects(run_id)
         failed = events.RunFailed(
             error_code=error.code, message=error.message, who_acts=error.who_acts.value, state=state.value
         )
         async with self._cases.database.transaction() as session:
             run = await session.get_one(tables.Run, run_id, with_for_update=True)
             run.state, run.error_code, run.error_message = state, error.code, error.message
-            run.ended_at = datetime.now(UTC)
+            run.amount, run.ended_at = effects.paid if effects else None, datetime.now(UTC)
             await self._cases.note(run_id, failed, once="failed", session=session)
-            await self._tell(run.task_id, run_id, error, session)
+            await self._tell((run.task_id, run_id), error, effects, session)
         await seal_or_leave(self._cases.database, self._cases.journal, self._signer, run_id)
 
-    async def _tell(self, task_id: str, run_id: str, error: OverseenError, session: AsyncSession) -> None:
+    async def _effects(self, run_id: str) -> Effects | None:
+        """What the run did before it failed; None where it cannot be read any more."""
+        try:
+            case = await self._cases.open(run_id)
+            async with self._cases.database.read() as session:
+                run = await session.get_one(tables.Run, run_id)
+            currency = run.currency or case.playbook.currency
+            return await effects_of(self._cases, run_id, rules=case.playbook.calls, currency=currency)
+        except OverseenError:
+            _LOG.exception("what a failed run did before cannot be told")
+            return None
+
+    async def _tell(
+        self, named: tuple[str, str], error: OverseenError, effects: Effects | None, session: AsyncSession
+    ) -> None:
+        task_id, run_id = named
         message_id = derived_id("msg", run_id, "failed")
         if await session.get(tables.Message, message_id) is not None:
             return
-        text = _STOPPED if _was_stopped(error) else f"This could not be finished: {error.message}\n\n{_NEXT}"
+        done = "What was done before is not known." if effects is None else done_text(effects)
+        opening = _STOPPED if _was_stopped(error) else f"This could not be finished: {error.message}"
+        text = f"{opening}\n\n{done}" if _was_stopped(error) else f"{opening}\n\n{done} {_NEXT}"
         body = await self._cases.blobs.put(text.encode(), "text/plain", session=session)
         session.add(
             tables.Message(message_id=message_id, task_id=task_id, author="overseen", kind="notice", body_blob=body)

@@ -5,8 +5,8 @@ from decimal import Decimal
 from overseen.domain.calls import SUPERVISOR, ToolCall
 from overseen.domain.plans import Plan
 from overseen.domain.restore import restore
-from overseen.graphs.act_nodes import ACT_STEP
 from overseen.graphs.case_file import CaseFiles
+from overseen.graphs.effects import ACT_STEP
 from overseen.models.budget import ModelBudget
 from overseen.playbooks import Playbook, load_playbook
 from overseen.store.tables import Run

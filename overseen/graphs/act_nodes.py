@@ -1,7 +1,6 @@
 """Nodes that act and end: the authorized effects, the question to the requester, the closed chain."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from langgraph.types import Command, interrupt
@@ -11,21 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from overseen.domain.calls import SUPERVISOR, Effect, ToolCall
 from overseen.domain.identifiers import derived_id
 from overseen.domain.outcomes import BoundaryVerdict, DecisionKind, Outcome, Ruling, RunState
-from overseen.domain.proposals import Proposal
 from overseen.domain.restore import restore
 from overseen.errors import Defect
 from overseen.graphs.case_file import Case
 from overseen.graphs.closing import Ending, closing_text, question_text
+from overseen.graphs.effects import ACT_STEP, Effects, effects_of
 from overseen.graphs.services import RunServices
 from overseen.graphs.state import RunGraphState
 from overseen.journal import events, seal_or_leave
 from overseen.store import tables
+from overseen.supervisor.payments import sum_paid
 
-ACT_STEP = "act"
-"""The step that effects belong to; it is no step of the plan, and its calls need leave of their own."""
-
-_END_OF = {
-    Outcome.SETTLE: RunState.SETTLED,
+_END_WITHOUT_PAYMENT = {
+    Outcome.SETTLE: RunState.CLOSED,
     Outcome.DENY: RunState.DENIED,
     Outcome.ASK: RunState.WAITING_REQUESTER,
     Outcome.REFER: RunState.CLOSED,
@@ -61,7 +58,8 @@ class ActNodes:
                     authorization_id=authorization_id,
                 )
             )
-        end = _END_OF[proposal.ruling.outcome]
+        paid = sum_paid(case.playbook.calls, proposal.calls)
+        end = RunState.SETTLED if paid else _END_WITHOUT_PAYMENT[proposal.ruling.outcome]
         if end is RunState.WAITING_REQUESTER:
             return Command(goto="park_for_requester")
         return Command(goto="close", update={"end": end.value})
@@ -104,17 +102,19 @@ class ActNodes:
         case = await self._cases.open(state["run_id"])
         end = RunState(state["end"])
         ruling, _ = await self._ruling(state)
-        proposal = await self._cases.proposal(state["proposal_blob"])
         explanation = (await self._cases.get(state["explanation_blob"]))["text"]
-        paid = amount_paid(proposal) if end is RunState.SETTLED else None
-        ending = Ending(state=end, ruling=ruling, amount=paid, explanation=explanation, **await self._decision(state))
+        effects = await effects_of(self._cases, case.run_id, rules=case.playbook.calls, currency=ruling.currency)
+        ending = Ending(
+            state=end, ruling=ruling, effects=effects, explanation=explanation, **await self._decision(state)
+        )
         async with self._cases.database.transaction() as session:
             await self._say(case, closing_text(ending), "answer", "closing", session)
-            await self._end(case, end, paid, session)
+            await self._end(case, end, effects, session)
         await seal_or_leave(self._cases.database, self._cases.journal, self._services.signer, case.run_id)
         return {}
 
-    async def _end(self, case: Case, end: RunState, paid: Decimal | None, session: AsyncSession) -> None:
+    async def _end(self, case: Case, end: RunState, effects: Effects, session: AsyncSession) -> None:
+        paid = effects.paid
         run = await session.get_one(tables.Run, case.run_id, with_for_update=True)
         started = run.started_at or run.created_at
         run.state, run.amount = end, paid
@@ -133,14 +133,26 @@ class ActNodes:
         await self._cases.note(case.run_id, ended, once="ended", session=session)
 
     async def _decision(self, state: RunGraphState) -> dict[str, Any]:
-        """What a person said, for the closing words: {decided: kind, reason: text}; empty when none was asked."""
+        """What people said, for the closing words: {decided, reason, agreed}; empty when none was asked."""
         decision_id = state.get("decision_id")
         if not decision_id:
             return {}
         async with self._cases.database.read() as session:
             decision = await session.get_one(tables.Decision, decision_id)
-        reason = (await self._cases.blobs.get(decision.reason_blob)).decode()
-        return {"decided": DecisionKind(decision.kind), "reason": reason}
+            review = await session.get_one(tables.Review, decision.review_id)
+            edited = None
+            if review.edited_by is not None and decision.kind == DecisionKind.APPROVE:
+                # The reason that counts is the first person's: theirs is what was agreed to.
+                edited = await session.scalar(
+                    select(tables.Decision)
+                    .where(tables.Decision.run_id == decision.run_id, tables.Decision.kind == DecisionKind.EDIT)
+                    .where(tables.Decision.used_at.is_not(None))
+                    .order_by(tables.Decision.used_at.desc())
+                    .limit(1)
+                )
+        said = edited or decision
+        reason = (await self._cases.blobs.get(said.reason_blob)).decode()
+        return {"decided": DecisionKind(said.kind), "reason": reason, "agreed": edited is not None}
 
     async def _say(self, case: Case, text: str, kind: str, key: str, session: AsyncSession) -> None:
         """Add a line to the chat, once per key."""
@@ -157,9 +169,3 @@ class ActNodes:
     async def _ruling(self, state: RunGraphState) -> tuple[Ruling, BoundaryVerdict]:
         content = await self._cases.get(state["ruling_blob"])
         return restore(Ruling, content["ruling"]), restore(BoundaryVerdict, content["boundary"])
-
-
-def amount_paid(proposal: Proposal) -> Decimal | None:
-    """The sum of what the proposal's calls pay out: calls that name a payee and an amount."""
-    sums = [Decimal(str(call.arguments["amount"])) for call in proposal.calls if "payee" in call.arguments]
-    return sum(sums, Decimal(0)) if sums else None

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select, update
@@ -25,6 +24,7 @@ from overseen.journal.events import Event
 from overseen.playbooks import TOLD_IN_CHAT, Playbook, dangers_told, load_playbook
 from overseen.store import BlobStore, Database, tables
 from overseen.store.file_names import read_file_names
+from overseen.supervisor.stored import restore_fact
 
 JSON = "application/json"
 
@@ -206,14 +206,6 @@ def unread_dangers(told: Iterable[str], findings: Iterable[Finding]) -> bool:
             listed = finding.evidence.get("messages")
             known |= set(listed) if isinstance(listed, list | tuple) else set()
     return not set(told) <= known
-
-
-def restore_fact(data: Mapping[str, Any], playbook: Playbook) -> Fact:
-    """A fact from its canonical JSON; a sum of money becomes a Decimal again because the playbook says it is one."""
-    value = data["value"]
-    if value is not None and playbook.is_money(data["name"]):
-        value = Decimal(str(value))
-    return restore(Fact, {**data, "value": value})
 
 
 def restore_proposal(data: Mapping[str, Any]) -> Proposal:

@@ -1,42 +1,36 @@
-"""Nodes that decide: the rules, the explanation, the boundary, and what a reviewer said. None of them acts."""
+"""Nodes that decide: the rules, the explanation and the boundary. None of them acts."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 from typing import Any
 
-from langgraph.types import Command, interrupt
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from langgraph.types import Command
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from overseen.domain.canonical import plain
 from overseen.domain.facts import Fact
 from overseen.domain.findings import Finding, Verdict
-from overseen.domain.identifiers import derived_id, new_id
-from overseen.domain.outcomes import BoundaryLevel, BoundaryVerdict, DecisionKind, Ruling, RunState
-from overseen.domain.proposals import Proposal
+from overseen.domain.identifiers import derived_id
+from overseen.domain.outcomes import BoundaryLevel, BoundaryVerdict, Ruling
 from overseen.domain.restore import restore
-from overseen.errors import OverseenError
 from overseen.graphs.case_file import Case, round_outputs
+from overseen.graphs.review_nodes import OpenedReview, ReviewNodes, plain_proposal
 from overseen.graphs.services import RunServices
 from overseen.graphs.state import RunGraphState
 from overseen.graphs.unread import left_to_a_person, never_alone, unread
 from overseen.journal import events
 from overseen.playbooks import TOLD_IN_CHAT, danger_finding
-from overseen.reviews.edits import apply_edit, parse_edit
-from overseen.reviews.rules import check_digest, check_reviewer
-from overseen.store import tables
 from overseen.supervisor.boundary import decide_boundary
 from overseen.supervisor.proposal import build_proposal
 from overseen.supervisor.ruling import compute_ruling
 
 
 class DecisionNodes:
-    """decide -> explain -> gate -> (wait_for_review -> apply_decision)."""
+    """decide -> explain -> gate -> (act | wait_for_review)."""
 
-    def __init__(self, services: RunServices) -> None:
+    def __init__(self, services: RunServices, reviews: ReviewNodes) -> None:
         self._services = services
         self._cases = services.cases
+        self._reviews = reviews
 
     async def decide(self, state: RunGraphState) -> dict[str, Any]:
         """Rules compute the outcome and the amount from facts; checks look at everything together."""
@@ -54,14 +48,15 @@ class DecisionNodes:
         ruling = left_to_a_person(ruling, missed) if missed else ruling
         proposal = build_proposal(case.playbook, ruling, facts)
         findings += await self._services.checks.inspect_proposal(proposal, facts)
-        boundary = raised_for_dangers(decide_boundary(case.playbook, ruling, facts, findings), findings)
+        boundary = decide_boundary(case.playbook, ruling, facts, findings, proposal.calls)
+        boundary = raised_for_dangers(boundary, findings)
         boundary = never_alone(boundary, missed) if missed else boundary
         facts_blob = await self._cases.put({"facts": list(facts.values())})
         findings_blob = await self._cases.put({"findings": findings})
         ruling_blob = await self._cases.put({"ruling": ruling, "boundary": boundary, "findings": findings})
         proposal_blob = await self._cases.put(
             {
-                "proposal": plain_proposal(proposal),
+                "proposal": plain_proposal(proposal, case.playbook),
                 "digest": proposal.digest,
                 "ruling": ruling,
                 "boundary": boundary,
@@ -154,156 +149,22 @@ class DecisionNodes:
             reasons=boundary.reasons,
             rules=boundary.rules,
             proposal_digest=proposal.digest,
+            tolerated=boundary.tolerated,
         )
         async with self._cases.database.transaction() as session:
             await self._cases.note(case.run_id, decided, once=f"boundary:{state['round']}", session=session)
             if boundary.level is BoundaryLevel.AUTOMATE:
-                leave = await self._authorize(case.run_id, proposal, "boundary", state["round"], session)
+                leave = await self._reviews.authorize(case.run_id, proposal, "boundary", state["round"], session)
                 return Command(goto="act", update={"authorizations": leave})
-            review_id = await self._open_review(case, state, (ruling, boundary), session)
-        return Command(goto="wait_for_review", update={"review_id": review_id})
-
-    async def wait_for_review(self, state: RunGraphState) -> dict[str, Any]:
-        """Parks the run until a decision is there. A node that interrupts does nothing else."""
-        return {"decision_id": interrupt({"waits_for": "reviewer", "review_id": state["review_id"]})}
-
-    async def apply_decision(self, state: RunGraphState) -> Command[str]:
-        """Check once more that the decision may be used, then turn it into leave for exact calls, or into an end."""
-        case = await self._cases.open(state["run_id"])
-        decision_id = state.get("decision_id", "")
-        async with self._cases.database.transaction() as session:
-            decision = await session.get(tables.Decision, decision_id, with_for_update=True)
-            review = await session.get(tables.Review, state["review_id"], with_for_update=True)
-            if review is not None and review.state == "withdrawn":
-                return Command(goto="plan", update={"decision_id": ""})
-            try:
-                decision, review = _usable(decision, review, state)
-                await self._check_person(case, decision, session)
-            except OverseenError as error:
-                refused = events.DecisionRefused(
-                    review_id=state["review_id"], decision_id=decision_id, message=error.message
-                )
-                key = f"decision_refused:{decision_id}"
-                await self._cases.note(case.run_id, refused, once=key, session=session)
-                if review is not None and review.state == "decided":
-                    review.state = "open"
-                await self._cases.update_run(
-                    case.run_id, session, state=RunState.WAITING_REVIEW, parked_at=datetime.now(UTC)
-                )
-                return Command(goto="wait_for_review")
-            decision.used_at, review.state = decision.used_at or datetime.now(UTC), "applied"
-            return await self._follow(case, state, decision, session)
-
-    async def _check_person(self, case: Case, decision: tables.Decision, session: AsyncSession) -> None:
-        reviewer = await session.get(tables.Account, decision.reviewer_id)
-        roles = reviewer.roles if reviewer is not None and reviewer.disabled_at is None else []
-        check_reviewer(reviewer_id=decision.reviewer_id, roles=roles, requester_id=case.requester_id)
-
-    async def _follow(
-        self, case: Case, state: RunGraphState, decision: tables.Decision, session: AsyncSession
-    ) -> Command[str]:
-        kind = DecisionKind(decision.kind)
-        if kind is DecisionKind.REJECT:
-            return Command(goto="close", update={"end": RunState.CLOSED.value})
-        if kind is DecisionKind.ASK:
-            await self._say(case, decision.reason_blob, decision.decision_id, session)
-            return Command(goto="park_for_requester")
-        proposal = await self._cases.proposal(state["proposal_blob"])
-        update: dict[str, Any] = {}
-        if kind is DecisionKind.EDIT and decision.edit_blob is not None:
-            edit = parse_edit(await self._cases.get(decision.edit_blob))
-            proposal = Proposal(ruling=proposal.ruling, calls=apply_edit(edit, proposal.calls))
-            content = {**await self._cases.get(state["proposal_blob"]), "proposal": plain_proposal(proposal)}
-            content["digest"] = proposal.digest
-            update["proposal_blob"] = await self._cases.put(content, session=session)
-            update["proposal_digest"] = proposal.digest
-        by = f"decision:{decision.decision_id}"
-        update["authorizations"] = await self._authorize(case.run_id, proposal, by, state["round"], session)
-        return Command(goto="act", update=update)
-
-    async def _authorize(
-        self, run_id: str, proposal: Proposal, granted_by: str, number: int, session: AsyncSession
-    ) -> list[str]:
-        """Leave for each call of the proposal; the same again for a node that is tried again."""
-        leave: list[str] = []
-        for index, call in enumerate(proposal.calls):
-            authorization_id = derived_id("leave", run_id, number, granted_by, index, call.digest)
-            await session.execute(
-                insert(tables.Authorization)
-                .values(
-                    authorization_id=authorization_id, run_id=run_id, call_digest=call.digest, granted_by=granted_by
-                )
-                .on_conflict_do_nothing()
-            )
-            event = events.CallAuthorized(
-                authorization_id=authorization_id, call_digest=call.digest, tool=call.tool, granted_by=granted_by
-            )
-            await self._cases.note(run_id, event, once=authorization_id, session=session)
-            leave.append(authorization_id)
-        return leave
-
-    async def _open_review(
-        self, case: Case, state: RunGraphState, ruled: tuple[Ruling, BoundaryVerdict], session: AsyncSession
-    ) -> str:
-        ruling, boundary = ruled
-        review_id = derived_id("rev", case.run_id, state["round"], state["proposal_digest"])
-        due_at = datetime.now(UTC) + timedelta(hours=case.playbook.deadlines.review_hours)
-        await session.execute(
-            insert(tables.Review)
-            .values(
-                review_id=review_id,
-                run_id=case.run_id,
-                task_id=case.task_id,
-                playbook=case.playbook.name,
-                region=case.region,
-                boundary=boundary.level.value,
-                outcome=ruling.outcome.value,
-                amount=ruling.amount,
-                currency=ruling.currency,
+            opened = OpenedReview(
+                review_id=derived_id("rev", case.run_id, state["round"], state["proposal_digest"]),
+                ruling=ruling,
+                boundary=boundary,
                 proposal_blob=state["proposal_blob"],
                 proposal_digest=state["proposal_digest"],
-                state="open",
-                due_at=due_at,
             )
-            .on_conflict_do_nothing()
-        )
-        opened = events.ReviewOpened(
-            review_id=review_id,
-            boundary=boundary.level.value,
-            proposal_blob=state["proposal_blob"],
-            proposal_digest=state["proposal_digest"],
-            due_at=due_at.isoformat(),
-        )
-        await self._cases.note(case.run_id, opened, once=review_id, session=session)
-        parked = events.RunParked(waits_for="reviewer", review_id=review_id)
-        await self._cases.note(case.run_id, parked, once=f"parked:{review_id}", session=session)
-        await self._cases.update_run(case.run_id, session, state=RunState.WAITING_REVIEW, parked_at=datetime.now(UTC))
-        return review_id
-
-    async def _say(self, case: Case, body_blob: str, decision_id: str, session: AsyncSession) -> None:
-        """The reviewer's question to the requester becomes a line of the chat."""
-        known = await session.scalar(
-            select(tables.Message.message_id).where(
-                tables.Message.task_id == case.task_id, tables.Message.reply_to == decision_id
-            )
-        )
-        if known is not None:
-            return
-        message_id = new_id("msg")
-        session.add(
-            tables.Message(
-                message_id=message_id,
-                task_id=case.task_id,
-                author="reviewer",
-                kind="notice",
-                body_blob=body_blob,
-                reply_to=decision_id,
-            )
-        )
-        added = events.MessageAdded(
-            message_id=message_id, author="reviewer", message_kind="notice", body_blob=body_blob
-        )
-        await self._cases.note_task(case.task_id, added, once=f"asked:{decision_id}", session=session)
+            await self._reviews.open_review(case, opened, session)
+        return Command(goto="wait_for_review", update={"review_id": opened.review_id})
 
     async def _facts(self, state: RunGraphState, case: Case) -> Mapping[str, Fact]:
         return {fact.name: fact for fact in await self._cases.facts_in(state["facts_blob"], case.playbook)}
@@ -313,35 +174,14 @@ class DecisionNodes:
         return restore(Ruling, content["ruling"]), restore(BoundaryVerdict, content["boundary"])
 
 
-def _usable(
-    decision: tables.Decision | None, review: tables.Review | None, state: RunGraphState
-) -> tuple[tables.Decision, tables.Review]:
-    """The decision and its review when they belong together, to this proposal, and were not used before."""
-    if decision is None or review is None or decision.review_id != review.review_id:
-        raise OverseenError("There is no such decision on this case.")
-    if review.state == "applied":
-        # Applying is one transaction with the mark; a mark without the next checkpoint is this node tried again.
-        if decision.used_at is None:
-            raise OverseenError("Another decision on this case was used before.")
-    elif review.state != "decided":
-        raise OverseenError("The case has not been decided.")
-    check_digest(seen=decision.proposal_digest, current=state["proposal_digest"])
-    return decision, review
-
-
 def raised_for_dangers(boundary: BoundaryVerdict, findings: Sequence[Finding]) -> BoundaryVerdict:
     """Human-only where a danger was told in the chat, whatever the playbook's tables say."""
     told = tuple(finding.message for finding in findings if finding.check == TOLD_IN_CHAT)
     if not told:
         return boundary
-    return BoundaryVerdict(
-        level=BoundaryLevel.HUMAN_ONLY, reasons=(*told, *boundary.reasons), rules=(TOLD_IN_CHAT, *boundary.rules)
+    return replace(
+        boundary,
+        level=BoundaryLevel.HUMAN_ONLY,
+        reasons=(*told, *boundary.reasons),
+        rules=(TOLD_IN_CHAT, *boundary.rules),
     )
-
-
-def plain_proposal(proposal: Proposal) -> dict[str, Any]:
-    """The proposal as JSON values, each call with its digest."""
-    content = plain(proposal)
-    for call, described in zip(proposal.calls, content["calls"], strict=True):
-        described["digest"] = call.digest
-    return content

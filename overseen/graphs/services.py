@@ -9,6 +9,7 @@ from overseen.domain.facts import Fact
 from overseen.domain.findings import Finding
 from overseen.domain.proposals import Proposal
 from overseen.graphs.case_file import CaseFiles
+from overseen.supervisor.edits import EditChecker
 from overseen.supervisor.explainer import Explainer
 from overseen.supervisor.planner import Planner
 from overseen.tools.types import ToolPort
@@ -44,4 +45,5 @@ class RunServices:
     planner: Planner
     explainer: Explainer
     checks: DecisionChecks
+    edits: EditChecker
     signer: HeadSigner

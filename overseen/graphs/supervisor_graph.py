@@ -7,6 +7,7 @@ from langgraph.graph import END, START, StateGraph
 from overseen.graphs.act_nodes import ActNodes
 from overseen.graphs.decision_nodes import DecisionNodes
 from overseen.graphs.plan_nodes import PlanNodes
+from overseen.graphs.review_nodes import ReviewNodes
 from overseen.graphs.services import RunServices
 from overseen.graphs.specialist_graph import build_specialist_graph
 from overseen.graphs.state import RunGraphState
@@ -19,7 +20,8 @@ def build_supervisor_graph(services: RunServices) -> CompiledGraph:
     """Compile the graph; every run gives its own copy a checkpoint saver."""
     specialists = {name: build_specialist_graph(agent, services.tools) for name, agent in services.agents.items()}
     planning = PlanNodes(services, specialists)
-    deciding = DecisionNodes(services)
+    reviewing = ReviewNodes(services)
+    deciding = DecisionNodes(services, reviewing)
     acting = ActNodes(services)
 
     builder = StateGraph(RunGraphState)
@@ -29,10 +31,10 @@ def build_supervisor_graph(services: RunServices) -> CompiledGraph:
     builder.add_node("decide", deciding.decide)
     builder.add_node("explain", deciding.explain)
     builder.add_node("gate", deciding.gate, destinations=("act", "plan", "wait_for_review"))
-    builder.add_node("wait_for_review", deciding.wait_for_review)
+    builder.add_node("wait_for_review", reviewing.wait_for_review)
     builder.add_node(
         "apply_decision",
-        deciding.apply_decision,
+        reviewing.apply_decision,
         destinations=("act", "close", "park_for_requester", "plan", "wait_for_review"),
     )
     builder.add_node("act", acting.act, destinations=("close", "park_for_requester", "plan"))

@@ -1,7 +1,8 @@
 """The checks at the decision: over all facts of a run, and over everything that would be sent out."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from overseen.domain.facts import Fact, Trust
 from overseen.domain.findings import Finding
@@ -10,6 +11,19 @@ from overseen.guardrails.check import Guardrails, Subject
 
 _OWN = ("policy_holder", "policy_holder_email", "policy_number", "payee_account")
 _PEOPLE = ("claimant_name",)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in arguments, however deep it lies."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield str(key)
+            yield from _texts(item)
+    elif isinstance(value, Sequence):
+        for item in value:
+            yield from _texts(item)
 
 
 class DecisionChecks:
@@ -48,8 +62,9 @@ class DecisionChecks:
         found: list[Finding] = []
         for call in proposal.calls:
             subject = f"call:{call.tool}"
-            text = "\n".join(str(value) for value in call.arguments.values() if isinstance(value, str))
-            found.append(await self._guardrails.inspect("secrets_in_output", Subject(name=subject, text=text)))
+            text = "\n".join(_texts(call.arguments))
+            if text:
+                found.append(await self._guardrails.inspect("secrets_in_output", Subject(name=subject, text=text)))
             if "body" in call.arguments:
                 letter = f"{call.arguments.get('subject', '')}\n{call.arguments['body']}"
                 context = {"own": own, "names": names}

@@ -426,23 +426,28 @@ class Explained(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class BoundaryDecided(Event):
-    """Where the boundary put the decision, and by which rules."""
+    """Where the boundary put the decision, and by which rules. `tolerated` is what the safety floor let pass."""
 
     level: str
     reasons: tuple[str, ...]
     rules: tuple[str, ...]
     proposal_digest: str
+    tolerated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewOpened(Event):
-    """Something waits for a person. The digest is of exactly what would be done."""
+    """Something waits for a person. The digest is of exactly what would be done.
+
+    `edited_by` is who put it in place of what the rules proposed: somebody else must agree.
+    """
 
     review_id: str
     boundary: str
     proposal_blob: str
     proposal_digest: str
     due_at: str
+    edited_by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

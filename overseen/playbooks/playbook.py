@@ -11,9 +11,11 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from overseen.domain.call_rules import CallRules, EditRules, Tolerance
 from overseen.domain.calls import SUPERVISOR, Effect, Region
 from overseen.domain.canonical import digest
 from overseen.errors import Misconfigured, NotFound
+from overseen.playbooks.call_checks import check_calls, check_tolerances
 
 FOLDER = Path(__file__).parent
 _FILE = "playbook.yaml"
@@ -126,6 +128,9 @@ class Playbook(_Part):
     facts: tuple[FactDefinition, ...] = Field(min_length=1)
     decision_facts: tuple[str, ...] = Field(min_length=1)
     rules: Mapping[str, Mapping[str, Any]]
+    calls: Mapping[str, CallRules]
+    edits: EditRules
+    tolerates: tuple[Tolerance, ...] = ()
     boundary: Boundary
     budget: Budget
     deadlines: Deadlines
@@ -190,6 +195,9 @@ class Playbook(_Part):
         _known("plan", [line.agent for line in self.plan], [agent.name for agent in self.agents])
         _known("rules", ("outcome", "boundary"), self.rules)
         _known("letters", ("settle", "deny", "ask"), self.letters)
+        types = {fact.name: fact.type for fact in self.facts}
+        check_calls(self.calls, self.edits, effects=self.tools_of(SUPERVISOR), facts=types, known=_known)
+        check_tolerances(self.tolerates, self.calls, most=self.boundary.automate_up_to, facts=facts, known=_known)
         return self
 
 

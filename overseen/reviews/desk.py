@@ -17,7 +17,7 @@ from overseen.errors import Conflict, InvalidInput, NotFound
 from overseen.journal import Journal
 from overseen.journal.events import ReviewDecided
 from overseen.reviews.edits import parse_edit
-from overseen.reviews.ports import CommandQueue
+from overseen.reviews.ports import CommandQueue, EditRules, EditVerdict
 from overseen.reviews.queue import ReviewSummary, summary
 from overseen.reviews.rules import check_digest, check_reason, check_reviewer
 from overseen.store import BlobStore, Database
@@ -27,28 +27,37 @@ from overseen.store.titles import read_titles
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewCase:
-    """Everything a reviewer needs on one screen. `content` is the proposal blob: proposal, facts, findings, reasons."""
+    """Everything a reviewer needs on one screen. `content` is the proposal blob: proposal, facts, findings, reasons.
+
+    `edited_by` is the account whose edit this is: somebody else has to agree to it.
+    """
 
     summary: ReviewSummary
     proposal_digest: str
     content: Mapping[str, Any]
     decision: Mapping[str, Any] | None
+    edited_by: str | None = None
 
 
 class ReviewDesk:
     """Shows cases and takes decisions. A decision, its journal entry and the resume are one transaction."""
 
-    def __init__(self, database: Database, blobs: BlobStore, journal: Journal, queue: CommandQueue) -> None:
+    def __init__(
+        self, database: Database, blobs: BlobStore, journal: Journal, queue: CommandQueue, edits: EditRules
+    ) -> None:
         self._database = database
         self._blobs = blobs
         self._journal = journal
         self._queue = queue
+        self._edits = edits
 
     async def case(self, review_id: str) -> ReviewCase:
         """One case with its evidence. Raises NotFound."""
         async with self._database.read() as session:
             review, task = await self._load(session, review_id)
-            decision = await session.scalar(select(Decision).where(Decision.review_id == review_id))
+            decision = await session.scalar(
+                select(Decision).where(Decision.review_id == review_id, Decision.refused_at.is_(None))
+            )
         titles = await read_titles(self._blobs, [task])
         said = None
         if decision is not None:
@@ -67,7 +76,16 @@ class ReviewDesk:
             proposal_digest=review.proposal_digest,
             content=json.loads(await self._blobs.get(review.proposal_blob)),
             decision=said,
+            edited_by=review.edited_by,
         )
+
+    async def check_edit(self, review_id: str, edit: Mapping[str, Any]) -> EditVerdict:
+        """What an edit comes to, and whether a second person must agree; stores nothing.
+
+        Raises NotFound, and InvalidInput that names the argument which cannot be.
+        """
+        case = await self.case(review_id)
+        return await self._edits.check(case.summary.playbook, case.content, parse_edit(edit))
 
     async def decide(
         self,
@@ -82,7 +100,8 @@ class ReviewDesk:
         """Store one decision and wake the run; returns the decision's id.
 
         `proposal_digest` is the digest of what the reviewer saw. `edit` is needed for DecisionKind.EDIT and refused
-        otherwise; see `overseen.reviews.edits`. Raises Forbidden, Conflict, InvalidInput, NotFound.
+        otherwise; see `overseen.reviews.edits`. It is checked here and again before anything is done because of it;
+        what is stored is the whole set of calls. Raises Forbidden, Conflict, InvalidInput, NotFound.
         """
         reason = check_reason(kind, reason)
         if (edit is not None) != (kind is DecisionKind.EDIT):
@@ -91,12 +110,20 @@ class ReviewDesk:
                 not_done="No decision was stored.",
                 next_step="Send the changed calls with an edit, or approve what is proposed.",
             )
+        if edit is not None:
+            # Before the lock is taken; that the case is still the same is what the digest below says.
+            edit = {"calls": list((await self.check_edit(review_id, edit)).calls)}
         async with self._database.transaction() as session:
             review, task = await self._load(session, review_id, lock=True)
             reviewer = await session.get(Account, reviewer_id)
             if reviewer is None or reviewer.disabled_at is not None:
                 raise NotFound("This account does not exist.", not_done="No decision was stored.")
-            check_reviewer(reviewer_id=reviewer_id, roles=reviewer.roles, requester_id=task.requester_id)
+            check_reviewer(
+                reviewer_id=reviewer_id,
+                roles=reviewer.roles,
+                requester_id=task.requester_id,
+                edited_by=review.edited_by,
+            )
             if review.state == "withdrawn":
                 raise Conflict(
                     "This case was withdrawn: the requester told something new, and everything is read anew.",
@@ -132,7 +159,6 @@ class ReviewDesk:
         reason, edit = said
         edit_blob = None
         if edit is not None:
-            parse_edit(edit)
             edit_blob = await self._blobs.put(canonical_json(edit), "application/json", session=session)
         decision = Decision(
             decision_id=new_id("dec"),

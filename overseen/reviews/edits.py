@@ -1,11 +1,10 @@
 """An edit: the calls a reviewer puts in place of those proposed."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from overseen.domain.proposals import ProposedCall
 from overseen.errors import InvalidInput
 
 
@@ -19,11 +18,18 @@ class EditedCall(BaseModel):
 
 
 class Edit(BaseModel):
-    """`{"calls": [{"tool": ..., "arguments": {...}}, ...]}`: replaces the proposal's calls, in order."""
+    """Either `amount`, and every call and the letter follow from it, or the whole set of `calls`, in order."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    calls: list[EditedCall] = Field(min_length=1, max_length=20)
+    calls: list[EditedCall] = Field(default=[], max_length=20)
+    amount: str | None = Field(default=None, max_length=40)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if bool(self.calls) == (self.amount is not None):
+            raise ValueError("either the calls or the amount is needed")
+        return self
 
 
 def parse_edit(data: Mapping[str, Any]) -> Edit:
@@ -35,20 +41,5 @@ def parse_edit(data: Mapping[str, Any]) -> Edit:
         raise InvalidInput(
             f"The edit cannot be read: {where}.",
             not_done="No decision was stored.",
-            next_step='Send {"calls": [{"tool": ..., "arguments": {...}}]}.',
+            next_step='Send {"amount": "1590.50"}, or {"calls": [{"tool": ..., "arguments": {...}}]}.',
         ) from error
-
-
-def apply_edit(edit: Edit, proposed: Sequence[ProposedCall]) -> tuple[ProposedCall, ...]:
-    """The calls to make. An argument left as proposed keeps the fact it came from; a changed one is the person's."""
-    before = {call.tool: call for call in proposed}
-    changed: list[ProposedCall] = []
-    for call in edit.calls:
-        known = before.get(call.tool)
-        facts = {
-            name: fact
-            for name, fact in (known.argument_facts.items() if known else ())
-            if known is not None and call.arguments.get(name) == known.arguments.get(name)
-        }
-        changed.append(ProposedCall(tool=call.tool, arguments=call.arguments, argument_facts=facts))
-    return tuple(changed)

@@ -20,7 +20,7 @@ _SEARCHED = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewSummary:
-    """One line of the queue. `title` is what the requester called the task."""
+    """One line of the queue. `title` is what the requester called the task; `edited_by` whose edit it is, if one's."""
 
     review_id: str
     run_id: str
@@ -37,6 +37,7 @@ class ReviewSummary:
     created_at: datetime
     due_at: datetime
     decided_at: datetime | None
+    edited_by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +103,7 @@ class ReviewQueue:
         cases = await self.list(filters)
         place = next((number for number, case in enumerate(cases) if case.review_id == review_id), -1)
         others = [*cases[place + 1 :], *cases[: max(place, 0)]]
-        return next((case.review_id for case in others if case.requester_id != reviewer_id), None)
+        return next((case.review_id for case in others if reviewer_id not in (case.requester_id, case.edited_by)), None)
 
 
 def _found(cases: Sequence[ReviewSummary], search: str) -> list[ReviewSummary]:
@@ -128,4 +129,5 @@ def summary(review: Review, task: Task, title: str) -> ReviewSummary:
         created_at=review.created_at,
         due_at=review.due_at,
         decided_at=review.decided_at,
+        edited_by=review.edited_by,
     )

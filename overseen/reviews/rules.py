@@ -6,8 +6,10 @@ from overseen.domain.outcomes import DecisionKind, Role
 from overseen.errors import Conflict, Forbidden, InvalidInput
 
 
-def check_reviewer(*, reviewer_id: str, roles: Collection[str], requester_id: str) -> None:
-    """Raises Forbidden when the person is no reviewer, or reviews a task they handed in themselves."""
+def check_reviewer(
+    *, reviewer_id: str, roles: Collection[str], requester_id: str, edited_by: str | None = None
+) -> None:
+    """Raises Forbidden when the person is no reviewer, or reviews a task or an edit of their own."""
     if Role.REVIEWER not in roles:
         raise Forbidden(
             "Only a reviewer can decide this.",
@@ -17,6 +19,12 @@ def check_reviewer(*, reviewer_id: str, roles: Collection[str], requester_id: st
     if reviewer_id == requester_id:
         raise Forbidden(
             "You handed in this task yourself, so someone else must decide it.",
+            not_done="No decision was stored.",
+            next_step="Hand the case to another reviewer.",
+        )
+    if reviewer_id == edited_by:
+        raise Forbidden(
+            "This is your own edit, so a second person must decide it.",
             not_done="No decision was stored.",
             next_step="Hand the case to another reviewer.",
         )

@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -279,20 +280,23 @@ class Review(Base):
     state: Mapped[str] = mapped_column(String(20), index=True)
     """open, decided, applied, withdrawn."""
     assignee_id: Mapped[str | None] = mapped_column(String(40))
+    edited_by: Mapped[str | None] = mapped_column(String(40))
+    """Whose edit this is; somebody else must agree to it."""
     due_at: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(default=now)
     decided_at: Mapped[datetime | None]
 
 
 class Decision(Base):
-    """What a reviewer said, once. `proposal_digest` is what they saw; `edit_digest` what they put in its place.
+    """What a reviewer said, once. `proposal_digest` is what they saw; `edit_blob` what they put in its place.
 
-    `channel` is page, api or command_line; `os_user` the user of the machine where a command decided.
+    `channel` is page, api or command_line; `os_user` the user of the machine where a command decided. `refused_at`: the
+    decision did not hold when it was to be used, and the case waits for another.
     """
 
     __tablename__ = "decisions"
     decision_id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    review_id: Mapped[str] = mapped_column(ForeignKey("reviews.review_id"), unique=True)
+    review_id: Mapped[str] = mapped_column(ForeignKey("reviews.review_id"))
     run_id: Mapped[str] = mapped_column(String(40), index=True)
     kind: Mapped[str] = mapped_column(String(20))
     reviewer_id: Mapped[str] = mapped_column(String(40))
@@ -302,7 +306,11 @@ class Decision(Base):
     channel: Mapped[str | None] = mapped_column(String(20))
     os_user: Mapped[str | None] = mapped_column(String(120))
     used_at: Mapped[datetime | None]
+    refused_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
+    __table_args__ = (
+        Index("ix_decisions_in_force", "review_id", unique=True, postgresql_where=text("refused_at IS NULL")),
+    )
 
 
 class LeaseRecord(Base):

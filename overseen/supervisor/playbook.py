@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
+from overseen.domain.call_rules import CallRules, EditRules, Tolerance
+
 
 class AgentCard(Protocol):
     """One agent as the playbook knows it."""
@@ -65,6 +67,21 @@ class Playbook(Protocol):
     @property
     def rules(self) -> Mapping[str, Mapping[str, Any]]:
         """Decision tables by name: `outcome` and `boundary`."""
+        ...
+
+    @property
+    def calls(self) -> Mapping[str, CallRules]:
+        """What the arguments of its calls with an effect are, by tool."""
+        ...
+
+    @property
+    def edits(self) -> EditRules:
+        """What a reviewer may put in place of a proposal alone."""
+        ...
+
+    @property
+    def tolerates(self) -> Sequence[Tolerance]:
+        """What the safety floor lets pass, by outcome."""
         ...
 
     @property

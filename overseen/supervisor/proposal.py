@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError
@@ -15,6 +17,33 @@ from overseen.supervisor.context import fact_value, money
 from overseen.supervisor.playbook import Playbook
 
 _CLAIM_STATUS = {Outcome.SETTLE: "settled", Outcome.DENY: "denied"}
+
+
+_CHANGED = "changed by a reviewer"
+_DECIDED = "decided by a reviewer"
+
+
+def ruling_that_pays(ruling: Ruling, amount: Decimal | None) -> Ruling:
+    """The ruling as a reviewer decided it: one that pays `amount`, or nothing where that is None.
+
+    Its terms still add up to the amount. What spoke against paying is not repeated: the letter is to the requester.
+    """
+    if amount == ruling.amount:
+        return ruling
+    if amount is None:
+        said = ("A reviewer decided that nothing is paid.",)
+        return replace(ruling, outcome=Outcome.REFER, amount=None, sum_terms=(), reasons=said, missing=())
+    if ruling.outcome is Outcome.SETTLE and ruling.amount is not None:
+        return replace(ruling, amount=amount, sum_terms=(*ruling.sum_terms, (_CHANGED, amount - ruling.amount)))
+    return Ruling(
+        outcome=Outcome.SETTLE,
+        amount=amount,
+        currency=ruling.currency,
+        sum_terms=((_DECIDED, amount),),
+        reasons=("A reviewer decided what is paid.",),
+        rules=ruling.rules,
+        decision_class=Outcome.SETTLE.value,
+    )
 
 
 def build_proposal(playbook: Playbook, ruling: Ruling, facts: Mapping[str, Fact]) -> Proposal:

@@ -40,6 +40,12 @@ def compute_sum(facts: Mapping[str, Fact]) -> Sum:
     return Sum(basis=basis, amount=sum((term for _, term in terms), Decimal(0)), terms=tuple(terms))
 
 
+def facts_of_the_sum(facts: Mapping[str, Fact]) -> list[Fact]:
+    """The facts that `compute_sum` worked with: what the sum is worth depends on who could have written them."""
+    basis = "estimate_total" if money(fact_value(facts, "estimate_total")) is not None else "claimed_amount"
+    return [facts[name] for name in (basis, "excess", "cover_limit") if name in facts]
+
+
 def rule_values(playbook: Playbook, facts: Mapping[str, Fact]) -> dict[str, Any]:
     """Every fact of the playbook by name as rules see it: absent ones None, money exact."""
     kinds = {definition.name: definition.type for definition in playbook.facts}

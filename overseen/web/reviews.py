@@ -1,5 +1,6 @@
 """Reviews: the queue and the decision screen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any
@@ -81,11 +82,13 @@ async def _case(services: Services, viewer: Viewer, review_id: str) -> tuple[Cas
     case = case_view(await services.reviews.case(review_id))
     summary = case.summary
     own = summary.requester_id == viewer.account_id
+    own_edit = case.edited_by == viewer.account_id
     return case, {
         "case": case,
         "evidence": await services.evidence.evidence(summary.run_id, case.facts, summary.playbook),
         "is_own": own,
-        "may_decide": viewer.may_decide and not own and summary.state == "open",
+        "is_own_edit": own_edit,
+        "may_decide": viewer.may_decide and not own and not own_edit and summary.state == "open",
         "error": None,
         "sent": {},
     }
@@ -120,7 +123,7 @@ async def decide(
     try:
         decision = _kind(kind)
         case = case_view(await services.reviews.case(review_id))
-        edit = edit_from_fields(case.calls, fields) if decision is DecisionKind.EDIT else None
+        edit = await _edit(services, case, fields) if decision is DecisionKind.EDIT else None
         filters = chosen.filters(viewer)
         following = await services.review_queue.following(review_id, filters, reviewer_id=viewer.account_id)
         await services.reviews.decide(
@@ -134,10 +137,22 @@ async def decide(
     except OverseenError as error:
         queue = {} if is_fragment(request) else await _queue(services, viewer, chosen)
         return await _again(request, viewer, services, review_id, {**queue, "error": error, "sent": fields})
-    target = (f"/reviews/{following}" if following else "/reviews") + chosen.query(decided=review_id)
+    second = edit is not None and bool((await services.reviews.check_edit(review_id, edit)).second_person)
+    target = (f"/reviews/{following}" if following else "/reviews") + chosen.query(
+        decided=review_id, second="1" if second else ""
+    )
     if is_fragment(request):
         return Response(status_code=200, headers={"HX-Redirect": target})
     return RedirectResponse(target, 303)
+
+
+async def _edit(services: Services, case: CaseView, fields: Mapping[str, str]) -> Mapping[str, Any]:
+    """What the form says: every call follows from a changed amount, then what was typed beside it is put in."""
+    amount = fields.get("amount", "").strip().replace(",", "")
+    if not amount or amount == case.amount_text:
+        return edit_from_fields(case.calls, fields)
+    follow = (await services.reviews.check_edit(case.summary.review_id, {"amount": amount})).calls
+    return edit_from_fields(case.calls, fields, follow)
 
 
 async def _again(

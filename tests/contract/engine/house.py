@@ -19,12 +19,15 @@ from overseen.domain.commands import Command
 from overseen.domain.facts import Fact, FactValue, Source, Trust
 from overseen.domain.outcomes import Role
 from overseen.domain.plans import Plan
+from overseen.engine.edit_rules import PlaybookEditRules
 from overseen.engine.failures import RunFailures
 from overseen.engine.intake import Submitted, TaskIntake
 from overseen.engine.runner import RunRunner
 from overseen.graphs.case_file import CaseFiles
 from overseen.graphs.services import RunServices
 from overseen.graphs.supervisor_graph import build_supervisor_graph
+from overseen.guardrails.decision_checks import DecisionChecks
+from overseen.guardrails.judged import outgoing_checks
 from overseen.journal import Journal, Signer
 from overseen.models.work_time import WorkClocks
 from overseen.playbooks import load_playbook
@@ -32,8 +35,12 @@ from overseen.reviews import ReviewDesk, ReviewQueue
 from overseen.settings import load_settings
 from overseen.store import Database, PostgresBlobStore
 from overseen.store.tables import Account, Authorization, Run
+from overseen.supervisor.edits import EditChecker
 from overseen.supervisor.explainer import Explanation
 from overseen.supervisor.planning import playbook_plan
+from overseen.tools.gateway.call_ledger import CallLedger
+from overseen.tools.gateway.record import RecordedCalls
+from overseen.tools.registry import load_registry
 from overseen.tracing.provider import build_tracer
 
 REQUESTER, REVIEWER, OTHER = "acc_requester", "acc_reviewer", "acc_other"
@@ -233,11 +240,14 @@ async def open_house(
     cases = CaseFiles(database=database, blobs=blobs, journal=journal, worker_id="worker_1")
     services = RunServices(
         cases=cases,
-        tools=tools,
+        tools=RecordedCalls(
+            tools, ledger=CallLedger(database=database, journal=journal, blobs=blobs), registry=load_registry()
+        ),
         agents={name: ScriptedAgent(name, values, before) for name in ("extractor", "vision_checker", "policy_lookup")},
         planner=PlaybookPlanner(),  # type: ignore[arg-type]
         explainer=PlainExplainer(),  # type: ignore[arg-type]
         checks=NoChecks(),
+        edits=EditChecker(load_registry(), DecisionChecks(outgoing_checks())),
         signer=signer,
     )
     await add_accounts(database)
@@ -261,7 +271,7 @@ async def open_house(
             queue=queue,
             intake=TaskIntake(database, blobs, journal, queue),
             waiting=ReviewQueue(database, blobs),
-            desk=ReviewDesk(database, blobs, journal, queue),
+            desk=ReviewDesk(database, blobs, journal, queue, PlaybookEditRules()),
             tools=tools,
             values=values,
             before=before,

@@ -68,3 +68,9 @@ async def test_what_a_step_has_compared_is_not_compared_again() -> None:
         for name in ("amounts_consistent", "ids_consistent")
     ]
     assert await CHECKS.inspect_facts(facts(), done) == []
+
+
+async def test_a_secret_deep_in_an_argument_is_blocked() -> None:
+    arguments = {"photos": [{"name": "hvs.CAESIJ8xqkZ0f3l2m9K4Ab", "size": 3}]}
+    proposal = Proposal(ruling=RULING, calls=(ProposedCall(tool="register_claim", arguments=arguments),))
+    assert [finding.verdict for finding in await CHECKS.inspect_proposal(proposal, OWN)] == [Verdict.BLOCK]

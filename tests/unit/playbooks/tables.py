@@ -14,6 +14,7 @@ CLAIMS = load_playbook("claims_intake")
 WEIGHT = ("settle", "ask", "deny", "refer")
 STRICTNESS = ("automate", "assist", "human_only")
 SAID_NOTHING: Mapping[str, Any] = {"flagged": [], "blocked": [], "abstained": [], "unsure": []}
+SENTENCES: Mapping[str, Any] = {name: ["It said so."] for name in ("objections", "not_looked", "unsure_reasons")}
 
 PLAIN_FACTS: Mapping[str, Any] = {
     "policy_number": "CAR-2214-KL",
@@ -82,7 +83,7 @@ def boundary_rows(facts: Mapping[str, Any], **said: Sequence[str]) -> list[dict[
         "automate_currency": CLAIMS.boundary.currency,
     }
     ruling = {"outcome": outcome, "amount": None if amount is None else float(amount)}
-    return rows_of("boundary", {**with_sum(facts), **ruling, **thresholds, **SAID_NOTHING, **said})
+    return rows_of("boundary", {**with_sum(facts), **ruling, **thresholds, **SAID_NOTHING, **SENTENCES, **said})
 
 
 def level_of(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -77,6 +77,24 @@ def test_a_copy_of_the_playbook_loads(folder: Path) -> None:
         ({"letters": {}}, "letters"),
         ({"colour": "blue"}, "colour"),
         ({"tools": {"read": ["read_document", "compute"]}}, "agents.vision_checker.tools"),
+        ({"calls": {}}, "calls: pay_settlement, register_claim, write_to_claimant"),
+        ({"edits": {"at_most": "policy_number"}}, "edits.at_most: policy_number"),
+        ({"edits": {"at_most": "cover_limit", "may_add": ["fly"]}}, "edits.may_add: fly"),
+        ({"tolerates": [{"outcome": "ask", "why": "x", "checks": ["secrets_in_output"]}]}, "secrets_in_output cannot"),
+        ({"tolerates": [{"outcome": "settle", "why": "x", "checks": ["schema"]}]}, "where money is paid no check"),
+        (
+            {"tolerates": [{"outcome": "settle", "why": "x", "arguments": ["pay_settlement.payee"]}]},
+            "tolerates.settle.up_to",
+        ),
+        (
+            {
+                "tolerates": [
+                    {"outcome": "settle", "why": "x", "arguments": ["pay_settlement.payee"], "up_to": "1000.01"}
+                ]
+            },
+            "tolerates.settle.up_to",
+        ),
+        ({"tolerates": [{"outcome": "ask", "why": "x", "colour": "blue"}]}, "tolerates.0.colour"),
         ({"name": "other"}, "name"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from overseen.domain.facts import Fact, FactValue, Source, Trust
+from overseen.domain.facts import Fact, FactValue, Source, Span, Trust
 from overseen.playbooks import load_playbook
 
 PLAYBOOK = load_playbook("claims_intake")
@@ -40,8 +40,26 @@ PLAIN: dict[str, FactValue] = {
 }
 
 
-def fact(name: str, value: FactValue, confidence: float | None = 0.99, trust: Trust = Trust.DOCUMENT) -> Fact:
-    source = Source(kind="document", name="letter.txt")
+RECORDS = frozenset(
+    {
+        "policy_found",
+        "policy_status",
+        "policy_kind",
+        "policy_holder",
+        "policy_holder_email",
+        "excess",
+        "cover_limit",
+        "policy_currency",
+    }
+)
+
+
+def fact(name: str, value: FactValue, confidence: float | None = 0.99, trust: Trust | None = None) -> Fact:
+    """A fact as the agents make it: from the record, or from the letter with the place where it stands."""
+    trust = trust or (Trust.RECORD if name in RECORDS else Trust.DOCUMENT)
+    quote = str(value)
+    span = Span(start=0, end=len(quote), quote=quote)
+    source = Source(kind="document", name="letter.txt", blob="b" * 64, text_blob="a" * 64, span=span)
     return Fact(
         name=name, value=value, source=source, trust=trust, confidence=confidence, step_id="1", fact_id=f"fact_{name}"
     )

@@ -1,18 +1,30 @@
+from typing import Any
+
 import pytest
 
-from overseen.domain.facts import Trust
+from overseen.domain.facts import Fact, Trust
 from overseen.domain.findings import Finding, Verdict
-from overseen.domain.outcomes import BoundaryLevel
-from overseen.supervisor.boundary import decide_boundary
+from overseen.domain.outcomes import BoundaryLevel, BoundaryVerdict, Ruling
+from overseen.playbooks import Playbook
+from overseen.supervisor import boundary
+from overseen.supervisor.proposal import build_proposal
 from overseen.supervisor.ruling import compute_ruling
 from tests.unit.supervisor.cases import PLAYBOOK, fact, facts
+
+
+def decide_boundary(
+    playbook: Playbook, ruling: Ruling, known: dict[str, Fact], findings: list[Finding]
+) -> BoundaryVerdict:
+    """The boundary for what the rules propose."""
+    proposal = build_proposal(playbook, ruling, known)
+    return boundary.decide_boundary(playbook, ruling, known, findings, proposal.calls)
 
 
 def finding(check: str, verdict: Verdict = Verdict.FLAG) -> Finding:
     return Finding(check=check, verdict=verdict, subject="x", message="It said so.")
 
 
-def level(findings: list[Finding] | None = None, **changes: object) -> BoundaryLevel:
+def level(findings: list[Finding] | None = None, **changes: Any) -> BoundaryLevel:
     known = facts(**changes)
     return decide_boundary(PLAYBOOK, compute_ruling(PLAYBOOK, known), known, findings or []).level
 
@@ -40,7 +52,7 @@ def test_the_limit_for_automation_is_exact() -> None:
         ({"injury_reported": None}, BoundaryLevel.ASSIST),
     ],
 )
-def test_what_needs_a_person_gets_one(changes: dict[str, object], expected: BoundaryLevel) -> None:
+def test_what_needs_a_person_gets_one(changes: dict[str, Any], expected: BoundaryLevel) -> None:
     assert level(**changes) is expected
 
 
