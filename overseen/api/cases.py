@@ -9,6 +9,7 @@ from overseen.api.reading.decoding import decode, decode_facts, decode_findings
 from overseen.domain.facts import Fact, Trust
 from overseen.domain.findings import Finding, Verdict
 from overseen.domain.outcomes import BoundaryVerdict, Outcome, Ruling
+from overseen.domain.same_loss import OtherLoss
 from overseen.errors import InvalidInput
 from overseen.reviews import ReviewCase, ReviewSummary
 
@@ -63,6 +64,7 @@ class CaseView:
     calls: tuple[CallProposal, ...]
     decision: Mapping[str, Any] | None
     edited_by: str | None = None
+    other_losses: tuple[OtherLoss, ...] = ()
 
     @property
     def asks(self) -> bool:
@@ -96,6 +98,7 @@ def case_view(case: ReviewCase) -> CaseView:
         calls=tuple(_call(call, by_name) for call in proposal.get("calls", ())),
         decision=case.decision,
         edited_by=case.edited_by,
+        other_losses=case.other_losses,
     )
 
 

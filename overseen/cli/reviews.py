@@ -61,6 +61,9 @@ def show_review(
     )
     for reason in case.verdict.reasons if case.verdict else ():
         typer.echo(f"  waits: {reason}")
+    for other in case.other_losses:
+        came = "before" if other.came_before else "after"
+        typer.echo(f"  same loss: {other.run_id} came {came} it, now {other.state}: {'; '.join(other.titles)}")
     for fact in case.facts:
         typer.echo(f"  {fact.name:<22} {fact.value!s:<32} {fact.source.name} ({fact.trust.value})")
     for call in case.calls:

@@ -49,6 +49,7 @@ from overseen.secrets.vault_client import VaultClient
 from overseen.secrets.vault_search import VaultSearch
 from overseen.settings import Settings
 from overseen.store import BlobStore, Database, PostgresBlobStore, load_blob_key
+from overseen.store.loss_keys import LossKeys
 from overseen.supervisor.answerer import Answerer
 from overseen.supervisor.edits import EditChecker
 from overseen.supervisor.explainer import Explainer
@@ -221,6 +222,7 @@ def _services(
         explainer=Explainer(models, prompts),
         checks=checks,
         edits=EditChecker(load_registry(), checks),
+        losses=LossKeys(ground.database, load_blob_key(ground.settings.keys_folder)),
         signer=signer,
     )
 

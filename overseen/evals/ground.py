@@ -17,6 +17,8 @@ from overseen.stack.postgres import EmbeddedPostgres
 from overseen.stack.postgres_layout import INSURER_DATABASE, STORE_DATABASE, STORE_OWNER, empty_insurer, lay_out
 from overseen.stack.server_parts import provision_leases
 from overseen.stack.vault_layout import BROKER, EFFECTS, KILL_SWITCH
+from overseen.store import Database
+from overseen.store.loss_keys import forget_loss_keys
 
 _READY_SECONDS = 60.0
 
@@ -33,8 +35,15 @@ class ProvingGround:
         self._postgres = postgres
 
     async def renew(self) -> None:
-        """Put the insurer's records back to the sample data: a case must not see what the one before registered."""
+        """Put the insurer's records back to the sample data, and forget what earlier cases are known by: a case must
+        not see what the one before registered, and is not the same loss as when it was run the last time.
+        """
         await empty_insurer(self._postgres)
+        database = Database(self.settings.database.sqlalchemy_url, pool_size=1)
+        try:
+            await forget_loss_keys(database)
+        finally:
+            await database.close()
 
 
 @asynccontextmanager

@@ -55,10 +55,19 @@ class CaseRunner:
         self._intake = TaskIntake(house.database, house.blobs, house.journal, self._commands)
 
     async def run(self, case: SampleCase) -> CaseResult:
-        """Hand the case in as a requester would, let it be decided, and score what came of it."""
+        """Hand the case in as a requester would, let it be decided, and score what came of it.
+
+        The case that came before it is handed in and decided first, on the same records, and is not scored.
+        """
         await self._ground.renew()
-        attachments = [(path.name, await run_blocking(path.read_bytes)) for path in case.attachments]
+        if case.previous is not None:
+            await self._decided(case.previous)
         began = monotonic()
+        submitted = await self._decided(case)
+        return await self._scored(case, submitted, monotonic() - began)
+
+    async def _decided(self, case: SampleCase) -> Submitted:
+        attachments = [(path.name, await run_blocking(path.read_bytes)) for path in case.attachments]
         submitted = await self._intake.submit(
             requester_id=self._requester_id,
             playbook_name=case.playbook,
@@ -69,7 +78,7 @@ class CaseRunner:
         if case.handed_in is not None:
             await date_back(self._house.database, submitted.task_id, case.handed_in)
         await self._house.runner.advance(self._commands.waiting.pop())
-        return await self._scored(case, submitted, monotonic() - began)
+        return submitted
 
     async def measure(self, case: SampleCase) -> CaseResult:
         """Like `run`; where that fails the result says so, and the other cases go on."""

@@ -14,6 +14,7 @@ from overseen.domain.outcomes import BoundaryLevel, BoundaryVerdict, Ruling
 from overseen.domain.restore import restore
 from overseen.graphs.case_file import Case, round_outputs
 from overseen.graphs.review_nodes import OpenedReview, ReviewNodes, plain_proposal
+from overseen.graphs.same_loss import compare_losses
 from overseen.graphs.services import RunServices
 from overseen.graphs.state import RunGraphState
 from overseen.graphs.unread import left_to_a_person, never_alone, unread
@@ -48,6 +49,7 @@ class DecisionNodes:
         ruling = left_to_a_person(ruling, missed) if missed else ruling
         proposal = build_proposal(case.playbook, ruling, facts)
         findings += await self._services.checks.inspect_proposal(proposal, facts)
+        findings += await compare_losses(self._services, case, facts, ruling, number)
         boundary = decide_boundary(case.playbook, ruling, facts, findings, proposal.calls)
         boundary = raised_for_dangers(boundary, findings)
         boundary = never_alone(boundary, missed) if missed else boundary

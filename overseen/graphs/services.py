@@ -8,6 +8,7 @@ from overseen.agents.agent import Agent
 from overseen.domain.facts import Fact
 from overseen.domain.findings import Finding
 from overseen.domain.proposals import Proposal
+from overseen.domain.same_loss import LossMark, OtherLoss
 from overseen.graphs.case_file import CaseFiles
 from overseen.supervisor.edits import EditChecker
 from overseen.supervisor.explainer import Explainer
@@ -35,6 +36,14 @@ class DecisionChecks(Protocol):
         ...
 
 
+class LossRegister(Protocol):
+    """Knows which run was known by a mark first, over all workers."""
+
+    async def reserve(self, run_id: str, playbook: str, marks: Sequence[LossMark]) -> Sequence[OtherLoss]:
+        """Reserve the marks for the run; the runs of other tasks that had them before. Safe to be tried again."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunServices:
     """Ports of the supervisor graph. `agents` are by name."""
@@ -46,4 +55,5 @@ class RunServices:
     explainer: Explainer
     checks: DecisionChecks
     edits: EditChecker
+    losses: LossRegister
     signer: HeadSigner

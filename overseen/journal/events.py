@@ -425,6 +425,14 @@ class Explained(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LossesCompared(Event):
+    """The run reserved `marks` things it is known by; `earlier_runs` of other tasks had one of them before."""
+
+    marks: int
+    earlier_runs: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class BoundaryDecided(Event):
     """Where the boundary put the decision, and by which rules. `tolerated` is what the safety floor let pass."""
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from overseen.domain.call_rules import CallRules, EditRules, Tolerance
 from overseen.domain.calls import SUPERVISOR, Effect, Region
 from overseen.domain.canonical import digest
+from overseen.domain.same_loss import MAX_DAYS_APART, SameLoss
 from overseen.errors import Misconfigured, NotFound
 from overseen.playbooks.call_checks import check_calls, check_tolerances
 
@@ -131,6 +132,7 @@ class Playbook(_Part):
     calls: Mapping[str, CallRules]
     edits: EditRules
     tolerates: tuple[Tolerance, ...] = ()
+    same_loss: SameLoss | None = None
     boundary: Boundary
     budget: Budget
     deadlines: Deadlines
@@ -198,7 +200,23 @@ class Playbook(_Part):
         types = {fact.name: fact.type for fact in self.facts}
         check_calls(self.calls, self.edits, effects=self.tools_of(SUPERVISOR), facts=types, known=_known)
         check_tolerances(self.tolerates, self.calls, most=self.boundary.automate_up_to, facts=facts, known=_known)
+        if self.same_loss is not None:
+            _check_same_loss(self.same_loss, {fact.name: fact.type for fact in self.facts})
         return self
+
+
+def _check_same_loss(same_loss: SameLoss, types: Mapping[str, str]) -> None:
+    if not same_loss.keys and not same_loss.files:
+        raise ValueError("same_loss: neither keys nor files tell tasks apart")
+    for key in same_loss.keys:
+        _known("same_loss.keys.facts", key.facts, types)
+        days = [name for name in key.facts if types[name] == "date"]
+        if not key.facts:
+            raise ValueError(f"same_loss.keys: {key.title!r} names no facts")
+        if not 0 <= key.within_days <= MAX_DAYS_APART:
+            raise ValueError(f"same_loss.keys.within_days: 0 to {MAX_DAYS_APART}")
+        if key.within_days and len(days) != 1:
+            raise ValueError(f"same_loss.keys: within_days of {key.title!r} needs exactly one fact of type date")
 
 
 def _once(where: str, names: Iterable[str]) -> None:

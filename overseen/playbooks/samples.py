@@ -39,6 +39,7 @@ class _CaseFile(BaseModel):
     tags: tuple[str, ...]
     note: str
     handed_in: date | None = None
+    previous: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,8 @@ class SampleCase:
     """A claim to try the playbook on.
 
     `attachments` are files in `folder`, in the order they are handed in. `handed_in` is the day on which the case takes
-    place; None means the day on which it is tried.
+    place; None means the day on which it is tried. `previous` is the case that is handed in and decided before this one,
+    by the same requester.
     """
 
     case_id: str
@@ -77,6 +79,7 @@ class SampleCase:
     note: str
     folder: Path
     handed_in: date | None = None
+    previous: "SampleCase | None" = None
 
 
 def load_samples(playbook: Playbook) -> tuple[SampleCase, ...]:
@@ -107,6 +110,7 @@ def _load(folder: Path, playbook: Playbook) -> SampleCase:
     attachments = tuple(folder / name for name in case.attachments)
     if missing := [file.name for file in attachments if not file.is_file()]:
         raise _wrong(path, f"attachments: {', '.join(missing)} is not there")
+    previous = None if case.previous is None else _previous(path, case.previous, playbook)
     known = {fact.name for fact in playbook.facts}
     if unknown := sorted(set(case.expected.facts) - known):
         raise _wrong(path, f"expected.facts: {', '.join(unknown)} is no fact of the playbook")
@@ -130,7 +134,17 @@ def _load(folder: Path, playbook: Playbook) -> SampleCase:
         note=case.note,
         folder=folder,
         handed_in=case.handed_in,
+        previous=previous,
     )
+
+
+def _previous(path: Path, case_id: str, playbook: Playbook) -> SampleCase:
+    """The case beside this one that comes before it; it has none before it, so that there is no circle."""
+    beside = path.parent.parent / case_id / path.name
+    content: object = yaml.safe_load(beside.read_text(encoding="utf-8")) if beside.is_file() else None
+    if beside == path or not isinstance(content, dict) or content.get("previous") is not None:
+        raise _wrong(path, f"previous: {case_id} is not another case, or has a previous one itself")
+    return _load(beside.parent, playbook)
 
 
 def _wrong(path: Path, what: str) -> Misconfigured:

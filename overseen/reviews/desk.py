@@ -13,6 +13,7 @@ from overseen.domain.canonical import canonical_json
 from overseen.domain.commands import Command
 from overseen.domain.identifiers import new_id
 from overseen.domain.outcomes import DecisionKind, RunState
+from overseen.domain.same_loss import OtherLoss
 from overseen.errors import Conflict, InvalidInput, NotFound
 from overseen.journal import Journal
 from overseen.journal.events import ReviewDecided
@@ -21,6 +22,7 @@ from overseen.reviews.ports import CommandQueue, EditRules, EditVerdict
 from overseen.reviews.queue import ReviewSummary, summary
 from overseen.reviews.rules import check_digest, check_reason, check_reviewer
 from overseen.store import BlobStore, Database
+from overseen.store.loss_keys import other_losses
 from overseen.store.tables import Account, Decision, Review, Run, Task, now
 from overseen.store.titles import read_titles
 
@@ -29,7 +31,8 @@ from overseen.store.titles import read_titles
 class ReviewCase:
     """Everything a reviewer needs on one screen. `content` is the proposal blob: proposal, facts, findings, reasons.
 
-    `edited_by` is the account whose edit this is: somebody else has to agree to it.
+    `edited_by` is the account whose edit this is: somebody else has to agree to it. `other_losses` are the runs that
+    seem to be about the same loss as they are now, those that came later among them.
     """
 
     summary: ReviewSummary
@@ -37,6 +40,7 @@ class ReviewCase:
     content: Mapping[str, Any]
     decision: Mapping[str, Any] | None
     edited_by: str | None = None
+    other_losses: tuple[OtherLoss, ...] = ()
 
 
 class ReviewDesk:
@@ -77,6 +81,7 @@ class ReviewDesk:
             content=json.loads(await self._blobs.get(review.proposal_blob)),
             decision=said,
             edited_by=review.edited_by,
+            other_losses=tuple(await other_losses(self._database, review.run_id)),
         )
 
     async def check_edit(self, review_id: str, edit: Mapping[str, Any]) -> EditVerdict:

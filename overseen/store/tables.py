@@ -313,6 +313,26 @@ class Decision(Base):
     )
 
 
+class LossKeyRecord(Base):
+    """Something a run is known by, as a keyed digest; see `overseen.store.loss_keys`. `number` is who came first."""
+
+    __tablename__ = "loss_keys"
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.run_id"), primary_key=True, index=True)
+    number: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
+    reserved_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class LossMatch(Base):
+    """A run seems to be about the same loss as one that came before; `title` says by what, in the playbook's words."""
+
+    __tablename__ = "loss_matches"
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.run_id"), primary_key=True)
+    earlier_run_id: Mapped[str] = mapped_column(ForeignKey("runs.run_id"), primary_key=True, index=True)
+    title: Mapped[str] = mapped_column(String(200), primary_key=True)
+    found_at: Mapped[datetime] = mapped_column(default=now)
+
+
 class LeaseRecord(Base):
     """The ledger: one row a lease, written before anything is minted.
 

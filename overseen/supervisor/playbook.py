@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from overseen.domain.call_rules import CallRules, EditRules, Tolerance
+from overseen.domain.same_loss import SameLoss
 
 
 class AgentCard(Protocol):
@@ -82,6 +83,11 @@ class Playbook(Protocol):
     @property
     def tolerates(self) -> Sequence[Tolerance]:
         """What the safety floor lets pass, by outcome."""
+        ...
+
+    @property
+    def same_loss(self) -> SameLoss | None:
+        """What makes two tasks the same loss; None where tasks are not compared."""
         ...
 
     @property

@@ -67,6 +67,12 @@ def _door(event: Payload) -> str:
     return said
 
 
+def _losses(event: Payload) -> str:
+    earlier = event["earlier_runs"]
+    told = f"it may be the same loss as {', '.join(earlier)}" if earlier else "no other is about the same loss"
+    return f"Compared with earlier tasks by {counted(event['marks'], 'mark')}: {told}"
+
+
 def _ruling(event: Payload) -> str:
     amount = f" {event['amount']} {event.get('currency', '')}".rstrip() if event.get("amount") else ""
     return f"Rules say: {event['outcome']}{amount} (rows {', '.join(event['rules'])})"
@@ -110,6 +116,7 @@ _WORDS: dict[str, tuple[str, str, Sentence]] = {
     "KillSwitchProven": ("stop", "done", lambda e: f"Kill switch: the {e['scope']} is proven gone now"),
     "KillSwitchLifted": ("stop", "ended", lambda e: f"Kill switch lifted: {e['scope']} {e['target']}"),
     "RulingComputed": ("scale", "done", _ruling),
+    "LossesCompared": ("shield", "ended", _losses),
     "Explained": ("text", "ended", lambda e: f"Explanation written by the {e['author']}"),
     "BoundaryDecided": (
         "gate",

@@ -34,6 +34,7 @@ from overseen.playbooks import load_playbook
 from overseen.reviews import ReviewDesk, ReviewQueue
 from overseen.settings import load_settings
 from overseen.store import Database, PostgresBlobStore
+from overseen.store.loss_keys import LossKeys
 from overseen.store.tables import Account, Authorization, Run
 from overseen.supervisor.edits import EditChecker
 from overseen.supervisor.explainer import Explanation
@@ -248,6 +249,7 @@ async def open_house(
         explainer=PlainExplainer(),  # type: ignore[arg-type]
         checks=NoChecks(),
         edits=EditChecker(load_registry(), DecisionChecks(outgoing_checks())),
+        losses=LossKeys(database, b"k" * 32),
         signer=signer,
     )
     await add_accounts(database)
