@@ -61,6 +61,19 @@ CREATE TABLE IF NOT EXISTS payments (
     idempotency_key text NOT NULL UNIQUE
 );
 
+-- The insurer's own wall: a claim is paid once, and the same loss of a policy is not settled twice over the same sum,
+-- whoever asks. Records from before that break it are left as they are, without the wall.
+DO $$
+BEGIN
+    CREATE UNIQUE INDEX IF NOT EXISTS payments_once_a_claim ON payments (claim_id);
+    CREATE UNIQUE INDEX IF NOT EXISTS claims_settled_once ON claims (policy_number, incident_on, amount)
+        WHERE status = 'settled';
+EXCEPTION
+    WHEN unique_violation THEN
+        RAISE NOTICE 'claims or payments stand there twice already';
+END
+$$;
+
 CREATE TABLE IF NOT EXISTS outbox (
     letter_id       text PRIMARY KEY,
     to_address      text NOT NULL,

@@ -15,7 +15,7 @@ _FIND = "SELECT payment_id, claim_id, paid_at FROM payments WHERE idempotency_ke
 
 
 def run(arguments: dict[str, Any], context: ToolContext) -> dict[str, Any]:
-    """Pay, or find it paid by an earlier try of the same call."""
+    """Pay, or find it paid by an earlier try of the same call. A claim that was paid otherwise is not paid again."""
     key = arguments["idempotency_key"]
     database = context.database("insurer_pay")
     rows = database.query(
@@ -34,5 +34,5 @@ def run(arguments: dict[str, Any], context: ToolContext) -> dict[str, Any]:
         return {**rows[0], "already_there": False}
     rows = database.query(_FIND, [key])
     if not rows:
-        raise ToolError("payment_exists", "There is a payment of the same number with another key.")
+        raise ToolError("payment_exists", "This claim was paid before, by another call.")
     return {**rows[0], "already_there": True}

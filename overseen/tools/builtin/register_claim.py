@@ -28,7 +28,10 @@ FROM claims WHERE idempotency_key = %s
 
 
 def run(arguments: dict[str, Any], context: ToolContext) -> dict[str, Any]:
-    """Register the claim, or find it registered by an earlier try of the same call."""
+    """Register the claim, or find it registered by an earlier try of the same call.
+
+    The insurer's records refuse a second settled claim of the same policy, day and amount.
+    """
     database = context.database("insurer_claims_write")
     photos = arguments.get("photos", [])
     rows = database.query(
@@ -49,5 +52,8 @@ def run(arguments: dict[str, Any], context: ToolContext) -> dict[str, Any]:
         return {**rows[0], "already_there": False}
     rows = database.query(_FIND, [arguments["idempotency_key"]])
     if not rows:
-        raise ToolError("claim_exists", "This run has registered a claim with other content before.")
+        raise ToolError(
+            "claim_exists",
+            "The insurer has a settled claim of this policy, day and amount, or this run registered another one before.",
+        )
     return {**rows[0], "already_there": True}

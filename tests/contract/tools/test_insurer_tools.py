@@ -123,6 +123,28 @@ async def test_an_effect_happens_once_though_two_workers_try_at_once(house: Hous
     assert len(rows) == 1
 
 
+async def test_a_claim_is_paid_once_whichever_calls_ask(house: House) -> None:
+    payment = {**PAYMENT, "claim_id": "CLM-2026-0019"}
+    other = {**payment, "amount": "236.21", "payee": "20-45-11 60317752"}
+    calls = [await house.authorized("pay_settlement", payment)]
+    calls += [await house.authorized("pay_settlement", other, ordinal=1, run_id="run_other")]
+    came = await asyncio.gather(*(house.port.call(made) for made in calls), return_exceptions=True)
+    (refused,) = [result for result in came if isinstance(result, BaseException)]
+    assert isinstance(refused, ToolFailed)
+    assert "payment_exists" in refused.message
+    assert len(await house.insurer.rows("SELECT 1 FROM payments WHERE claim_id = 'CLM-2026-0019'")) == 1
+
+
+async def test_the_same_loss_is_not_settled_twice_over_the_same_sum(house: House) -> None:
+    calls = [await house.authorized("register_claim", CLAIM, run_id=f"run_{number}") for number in range(3)]
+    came = await asyncio.gather(*(house.port.call(made) for made in calls), return_exceptions=True)
+    assert sum(isinstance(result, ToolFailed) for result in came) == 2
+    rows = await house.insurer.rows("SELECT 1 FROM claims WHERE incident_on = '2026-10-03'")
+    assert len(rows) == 1
+    await house.use("register_claim", {**CLAIM, "amount": "99.00"}, run_id="run_another_loss")
+    await house.use("register_claim", {**CLAIM, "status": "denied", "amount": "0"}, run_id="run_denied")
+
+
 @pytest.mark.parametrize(("tool", "arguments", "table"), EFFECTS)
 async def test_no_effect_happens_without_leave(house: House, tool: str, arguments: dict[str, Any], table: str) -> None:
     made = house.call(tool, arguments)
