@@ -66,6 +66,9 @@ def _png(image: Image.Image) -> bytes:
     return target.getvalue()
 
 
+HOLDER_EMAIL = "dana.whitfield@example.com"
+
+
 def _span(quote: str) -> Span:
     start = LETTER.index(quote)
     return Span(start=start, end=start + len(quote), quote=quote)
@@ -130,6 +133,7 @@ def claim_facts(blobs: Sequence[str], text_blob: str) -> tuple[Fact, ...]:
         _fact("excess", "250.00", record, None, "step-3", Trust.RECORD),
         _fact("cover_limit", "5000.00", record, None, "step-3", Trust.RECORD),
         _fact("clause", "A3", record, None, "step-3", Trust.RECORD),
+        _fact("policy_holder_email", HOLDER_EMAIL, record, None, "step-3", Trust.RECORD),
     )
 
 

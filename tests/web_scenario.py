@@ -26,7 +26,16 @@ from overseen.store.tables import (
     Task,
     now,
 )
-from tests.web_claim import LETTER, claim_facts, claim_plan, claim_proposal, claim_ruling, estimate_page, photo
+from tests.web_claim import (
+    HOLDER_EMAIL,
+    LETTER,
+    claim_facts,
+    claim_plan,
+    claim_proposal,
+    claim_ruling,
+    estimate_page,
+    photo,
+)
 from tests.web_security import SecurityScenario
 
 
@@ -66,6 +75,7 @@ class Scenario:
         requester = await accounts.add(
             "rosa", display_name="Rosa Lind", roles=[Role.REQUESTER], password="correct horse"
         )
+        await accounts.set_email("rosa", HOLDER_EMAIL)
         reviewer = await accounts.add(
             "rene", display_name="René Okafor", roles=[Role.REVIEWER], password="battery staple"
         )

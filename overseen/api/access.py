@@ -20,12 +20,13 @@ class NotSignedIn(Forbidden):
 
 @dataclass(frozen=True, kw_only=True)
 class Viewer:
-    """Who is asking: a signed-in account."""
+    """Who is asking: a signed-in account. `email` is vouched for by whoever made the account."""
 
     account_id: str
     name: str
     display_name: str
     roles: frozenset[Role]
+    email: str | None = None
 
     @property
     def may_submit(self) -> bool:

@@ -30,6 +30,7 @@ LINK_HOURS = 24
 TOKEN_DAYS = 30
 DEVICE_DAYS = 180
 SHORTEST_PASSWORD = 10
+_ADDRESS = re.compile(r"[^@\s<>,;\x00-\x1f]{1,64}@[^@\s<>,;\x00-\x1f]{1,180}")
 _NAME = re.compile(r"[a-z][a-z0-9._-]{1,79}")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _MINTED = frozenset({"link", "token"})
@@ -145,6 +146,20 @@ class Accounts:
         """Give an account these roles and no others, from its next request on. Raises NotFound."""
         async with self._changing(name, "roles") as (_, account):
             account.roles = sorted(role.value for role in roles)
+
+    async def set_email(self, name: str, address: str | None) -> None:
+        """Vouch that the mail address is this person's: they are shown what records under it may show them.
+
+        None takes it away. Raises NotFound, InvalidInput for what is no address, Conflict when another account has it.
+        """
+        cleaned = None if address is None else address.strip().casefold()
+        if cleaned is not None and not _ADDRESS.fullmatch(cleaned):
+            raise InvalidInput(f"{cleaned!r} is no mail address.", not_done="The account was not changed.")
+        async with self._changing(name, "email") as (session, account):
+            holder = select(Account.name).where(Account.email == cleaned, Account.account_id != account.account_id)
+            if cleaned is not None and await session.scalar(holder) is not None:
+                raise Conflict("Another account has this address.", not_done="The account was not changed.")
+            account.email = cleaned
 
     @asynccontextmanager
     async def _changing(self, name: str, change: str) -> AsyncGenerator[tuple[AsyncSession, Account]]:
@@ -316,4 +331,5 @@ def _viewer(account: Account) -> Viewer:
         name=account.name,
         display_name=account.display_name,
         roles=frozenset(Role(role) for role in account.roles),
+        email=account.email,
     )

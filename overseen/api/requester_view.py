@@ -1,7 +1,7 @@
 """What a viewer is shown of tasks and runs: the one way from the readers to pages, API and command line.
 
 Reviewers, auditors and operators are shown everything. A requester is shown what `domain.disclosure` lets be told: of a
-ruling that waits only that it waits, for whom and since when. Contents behind the journal's entries (prompts, answers,
+ruling that waits only that it waits, for whom and since when, and of records only what is their own. Contents behind the journal's entries (prompts, answers,
 arguments, results, drafts) are never theirs.
 """
 
@@ -15,8 +15,10 @@ from overseen.api.reading.tasks import TaskFilter
 from overseen.api.reading.views import Page, RunLine, RunView, TaskLine, TaskView, TimelineEntry
 from overseen.api.services import Services
 from overseen.domain.calls import Effect
-from overseen.domain.disclosure import ruling_is_told, told_facts
+from overseen.domain.disclosure import Disclosure, ruling_is_told, told_ruling
 from overseen.domain.outcomes import DecisionKind, RunState
+from overseen.errors import NotFound
+from overseen.playbooks import load_playbook
 
 Line = TypeVar("Line", RunLine, TaskLine)
 
@@ -26,11 +28,11 @@ _TOLD_ALWAYS: dict[str, frozenset[str]] = {
     "RunStarted": frozenset(),
     "RunParked": frozenset({"waits_for"}),
     "RunResumed": frozenset(),
-    "RunEnded": frozenset({"state", "amount", "currency", "seconds"}),
-    "RunFailed": frozenset({"message"}),
+    "RunEnded": frozenset({"state", "seconds"}),
+    "RunFailed": frozenset(),
     "PlanLocked": frozenset({"origin"}),
     "StepStarted": frozenset({"step_id", "agent"}),
-    "StepFinished": frozenset({"step_id", "agent", "facts", "seconds"}),
+    "StepFinished": frozenset({"step_id", "agent", "seconds"}),
     "ReviewOpened": frozenset(),
     "ReviewDecided": frozenset(),
     "QuestionAsked": frozenset(),
@@ -45,8 +47,16 @@ _TOLD_WITH_THE_RULING: dict[str, frozenset[str]] = {
     "RulingComputed": frozenset({"outcome", "amount", "currency"}),
     "Explained": frozenset({"author"}),
 }
-_OTHER_WORDS = {"ReviewDecided": "A reviewer decided", "KillSwitchPulled": "A kill switch was pulled"}
+_OTHER_WORDS = {
+    "ReviewDecided": "A reviewer decided",
+    "KillSwitchPulled": "A kill switch was pulled",
+    "RunEnded": "Ended",
+    "RunFailed": "It could not be finished",
+    # How many facts a look-up gave tells whether there was anything to find.
+    "StepFinished": "Done",
+}
 """Instead of sentences that say more than a requester is told."""
+_FAILED = "It could not be finished. An operator has been told, and can say what was done before."
 
 
 async def shown_run(services: Services, viewer: Viewer, run_id: str) -> RunView:
@@ -80,29 +90,46 @@ def run_as_shown(run: RunView, viewer: Viewer) -> RunView:
     """`run` whole for those who may see every task, else what its requester may be told."""
     if viewer.sees_all_tasks:
         return run
+    rules = disclosure_of(run.playbook)
     told = ruling_is_told(run.state, run.ruling.outcome if run.ruling else None, _decision(run))
-    ended_with_money = run.state is RunState.SETTLED
+    theirs = rules.details_are_told(run.facts, viewer.email)
+    details = told and theirs
+    # Of a run that ended the row says what was paid, whatever had been proposed.
+    paid = theirs and (told or run.state is RunState.SETTLED)
+    facts = rules.told_facts(run.facts, details_told=details)
     return replace(
         run,
         withheld=not told,
+        details_withheld=told and not theirs,
         outcome=run.outcome if told else None,
-        # Of a run that ended the row says what was paid, whatever had been proposed.
-        amount=run.amount if told or ended_with_money else None,
-        currency=run.currency if told or ended_with_money else None,
-        boundary=run.boundary if told else None,
-        ruling=run.ruling if told else None,
+        amount=run.amount if paid else None,
+        currency=run.currency if paid else None,
+        boundary=run.boundary if details else None,
+        error_message=_FAILED if run.state is RunState.FAILED else run.error_message,
+        ruling=told_ruling(run.ruling, details_told=details) if told and run.ruling else None,
         verdict=None,
-        explanation=run.explanation if told else None,
-        facts=told_facts(run.facts, ruling_told=told),
+        explanation=run.explanation if details else None,
+        facts=facts,
         # What checks said (signs of fraud among it) is for those who decide.
         findings=(),
-        steps=tuple(replace(step, findings=()) for step in run.steps),
-        timeline=_told_entries(run, told=told),
-        calls=tuple(call for call in run.calls if told or call.effect == Effect.READ),
+        steps=tuple(
+            replace(step, findings=(), fact_count=sum(fact.step_id == step.step_id for fact in facts))
+            for step in run.steps
+        ),
+        timeline=_told_entries(run, details=details),
+        calls=tuple(call for call in run.calls if details or call.effect == Effect.READ),
         review_id=None,
         model_calls=(),
         leases=(),
     )
+
+
+def disclosure_of(playbook: str) -> Disclosure:
+    """What a playbook lets a requester see; of one that is no longer installed nothing that was looked up."""
+    try:
+        return load_playbook(playbook).disclosure
+    except NotFound:
+        return Disclosure()
 
 
 def sees_contents(viewer: Viewer) -> bool:
@@ -111,16 +138,15 @@ def sees_contents(viewer: Viewer) -> bool:
 
 
 def _line_as_shown(line: Line, viewer: Viewer) -> Line:
-    """A list knows no decisions, so it names only what an ended run did."""
+    """A list knows neither decisions nor whose records they rest on, so it names only the state."""
     if viewer.sees_all_tasks:
         return line
-    paid = line.state is RunState.SETTLED
-    shown = replace(line, outcome=None, amount=line.amount if paid else None, currency=line.currency if paid else None)
+    shown = replace(line, outcome=None, amount=None, currency=None)
     return replace(shown, boundary=None) if isinstance(shown, RunLine) else shown
 
 
-def _told_entries(run: RunView, *, told: bool) -> tuple[TimelineEntry, ...]:
-    kinds = {**_TOLD_ALWAYS, **(_TOLD_WITH_THE_RULING if told else {})}
+def _told_entries(run: RunView, *, details: bool) -> tuple[TimelineEntry, ...]:
+    kinds = {**_TOLD_ALWAYS, **(_TOLD_WITH_THE_RULING if details else {})}
     return tuple(
         replace(
             entry,

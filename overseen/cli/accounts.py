@@ -36,6 +36,25 @@ def base_url() -> str:
     return address.rstrip("/")
 
 
+@app.command("email")
+def email(
+    name: Name,
+    address: Annotated[str, typer.Argument(help="Their mail address, which you vouch for; empty to take it away.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say whose records an account may see: those under this address."""
+
+    async def work() -> None:
+        async with the_house() as services:
+            await services.accounts.set_email(name, address or None)
+
+    run(work(), as_json=as_json)
+    if as_json:
+        show_json({"name": name, "email": address or None})
+    else:
+        typer.echo(f"{name} is shown what records under {address} may show." if address else f"{name} has no address.")
+
+
 @app.command("add")
 def add(
     name: Name,

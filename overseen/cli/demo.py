@@ -33,6 +33,8 @@ _PEOPLE = (
     ("ravi", "Ravi Reviewer", (Role.REVIEWER,)),
     ("ada", "Ada Auditor", (Role.AUDITOR,)),
 )
+_ADDRESS = "tomasz.zielinski@example.com"
+"""Rosa's, so that the first claim is under a policy of her own: what rests on the others' policies is not told to her."""
 _AT_REST = {*ENDED, RunState.WAITING_REVIEW, RunState.WAITING_REQUESTER}
 _PATIENCE_SECONDS = 900.0
 """How long the command watches all three claims. They go on without it."""
@@ -76,6 +78,7 @@ async def show_demo(
     accounts = {
         name: await services.accounts.ensure(name, display_name=shown, roles=roles) for name, shown, roles in _PEOPLE
     }
+    await services.accounts.set_email("rosa", _ADDRESS)
     playbook = load_playbook(_PLAYBOOK)
     claims = [_Claim(case=load_sample(playbook, name)) for name in _CASES]
     console.print("Sign in as (each link works once; `overseen accounts link NAME` makes a new one):")

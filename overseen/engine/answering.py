@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import func, select
 
 from overseen.domain.calls import Effect
-from overseen.domain.disclosure import ruling_is_told, told_facts
+from overseen.domain.disclosure import WITHHELD_DETAILS, ruling_is_told, told_ruling
 from overseen.domain.facts import Fact
 from overseen.domain.identifiers import derived_id
 from overseen.domain.outcomes import DecisionKind, Ruling, RunState
@@ -96,6 +96,8 @@ class QuestionAnswering:
         entries = await self._cases.journal.entries(case.run_id)
         state, ruling, decision = RunState(run.state), await self._ruling(run), last_decision(entries)
         told = ruling_is_told(state, ruling.outcome if ruling else None, decision)
+        known = await self._facts(case, run.facts_blob, entries)
+        theirs = case.playbook.disclosure.details_are_told(known, case.requester_email)
         async with self._cases.database.read() as session:
             effects = await session.scalars(
                 select(tables.CallRecord.tool).where(
@@ -109,13 +111,14 @@ class QuestionAnswering:
                 state=state,
                 since=run.ended_at or run.parked_at,
                 due=due,
-                ruling=ruling if told else None,
+                ruling=told_ruling(ruling, details_told=theirs) if told and ruling else None,
                 decision=decision,
-                paid=run.amount if state is RunState.SETTLED else None,
+                paid=run.amount if state is RunState.SETTLED and theirs else None,
+                withheld="" if theirs or not told else WITHHELD_DETAILS,
                 currency=run.currency or case.playbook.currency,
                 effects=tuple(effects),
             )
-        facts = told_facts(await self._facts(case, run.facts_blob, entries), ruling_told=told)
+        facts = case.playbook.disclosure.told_facts(known, details_told=told and theirs)
         return RunRecord(
             standing=standing,
             facts={fact.name: fact for fact in facts},

@@ -14,7 +14,7 @@ from overseen.graphs.effects import Effects, effects_of
 from overseen.graphs.services import HeadSigner
 from overseen.journal import events, seal_or_leave
 from overseen.store import tables
-from overseen.tools.errors import ToolRefused
+from overseen.tools.errors import ToolFailed, ToolRefused
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,6 +39,11 @@ def as_overseen_error(error: Exception) -> OverseenError:
 
 def _was_stopped(error: OverseenError) -> bool:
     return isinstance(error, ToolRefused) and error.rule == "stopped"
+
+
+def _why(error: OverseenError) -> str:
+    """What the requester is told of it: how a tool failed may say what stands in a record, so that is left out."""
+    return "." if isinstance(error, ToolFailed | ToolRefused) else f": {error.message}"
 
 
 class RunFailures:
@@ -83,7 +88,7 @@ class RunFailures:
         if await session.get(tables.Message, message_id) is not None:
             return
         done = "What was done before is not known." if effects is None else done_text(effects)
-        opening = _STOPPED if _was_stopped(error) else f"This could not be finished: {error.message}"
+        opening = _STOPPED if _was_stopped(error) else f"This could not be finished{_why(error)}"
         text = f"{opening}\n\n{done}" if _was_stopped(error) else f"{opening}\n\n{done} {_NEXT}"
         body = await self._cases.blobs.put(text.encode(), "text/plain", session=session)
         session.add(

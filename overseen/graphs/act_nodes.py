@@ -13,7 +13,7 @@ from overseen.domain.outcomes import BoundaryVerdict, DecisionKind, Outcome, Rul
 from overseen.domain.restore import restore
 from overseen.errors import Defect
 from overseen.graphs.case_file import Case
-from overseen.graphs.closing import Ending, closing_text, question_text
+from overseen.graphs.closing import Ending, closing_text, closing_without_details, question_text
 from overseen.graphs.effects import ACT_STEP, Effects, effects_of
 from overseen.graphs.services import RunServices
 from overseen.graphs.state import RunGraphState
@@ -107,8 +107,11 @@ class ActNodes:
         ending = Ending(
             state=end, ruling=ruling, effects=effects, explanation=explanation, **await self._decision(state)
         )
+        facts = await self._cases.facts_in(state["facts_blob"], case.playbook)
+        theirs = case.playbook.disclosure.details_are_told(facts, case.requester_email)
+        text = closing_text(ending) if theirs else closing_without_details(ending)
         async with self._cases.database.transaction() as session:
-            await self._say(case, closing_text(ending), "answer", "closing", session)
+            await self._say(case, text, "answer", "closing", session)
             await self._end(case, end, effects, session)
         await seal_or_leave(self._cases.database, self._cases.journal, self._services.signer, case.run_id)
         return {}

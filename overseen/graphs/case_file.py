@@ -34,6 +34,7 @@ class Case:
     """One run with its task.
 
     `message` is everything the requester wrote, oldest first; `handed_in` the day (UTC) of the last of it.
+    `requester_email` is the address vouched for by whoever made their account.
     """
 
     run_id: str
@@ -45,6 +46,7 @@ class Case:
     message: str
     message_blob: str
     handed_in: date
+    requester_email: str | None = None
 
 
 class CaseFiles:
@@ -64,6 +66,9 @@ class CaseFiles:
             if run is None:
                 raise NotFound(f"There is no run {run_id}.")
             task = await session.get_one(tables.Task, run.task_id)
+            email = await session.scalar(
+                select(tables.Account.email).where(tables.Account.account_id == task.requester_id)
+            )
             attachments = (
                 await session.scalars(
                     select(tables.Attachment)
@@ -90,6 +95,7 @@ class CaseFiles:
             run_id=run_id,
             task_id=task.task_id,
             requester_id=task.requester_id,
+            requester_email=email,
             region=run.region,
             playbook=load_playbook(run.playbook),
             attachments=tuple(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from overseen.domain.disclosure import WITHHELD_DETAILS
 from overseen.domain.outcomes import DecisionKind, Ruling, RunState
 from overseen.graphs.effects import Effects
 
@@ -44,6 +45,13 @@ def closing_text(ending: Ending) -> str:
     return f"{opening} A reviewer approved it.{said}\n\n{ending.explanation}"
 
 
+def closing_without_details(ending: Ending) -> str:
+    """The answer to a requester whose records these are not known to be: how it ended, and what a person wrote."""
+    if ending.decided is DecisionKind.REJECT:
+        return f"A reviewer stopped this. Nothing was paid or sent.\n\nReason: {ending.reason}"
+    said = {RunState.SETTLED: "This is settled.", RunState.DENIED: "This claim is denied."}
+    note = f"\n\nA reviewer wrote: {ending.reason}" if ending.reason else ""
+    return f"{said.get(ending.state, 'This is closed.')}{note}\n\n{WITHHELD_DETAILS}"
 _CHANGED = "A reviewer changed what was proposed."
 
 

@@ -125,7 +125,12 @@ class DecisionNodes:
         facts = await self._facts(state, case)
         ruling, _ = await self._ruling(state)
         explanation = await self._services.explainer.explain(
-            case.playbook, facts=facts, ruling=ruling, run_id=case.run_id, region=case.region
+            case.playbook,
+            # The requester reads it, so signs of fraud and what only reviewers see are no part of it.
+            facts=case.playbook.disclosure.for_their_eyes(facts),
+            ruling=ruling,
+            run_id=case.run_id,
+            region=case.region,
         )
         blob = await self._cases.put(
             {"text": explanation.text, "cited_facts": explanation.cited_facts, "author": explanation.author}

@@ -573,7 +573,7 @@ class CredentialMinted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AccountChanged(Event):
-    """An account was made or changed. `change` is made, disabled, enabled, roles or signed_out (everywhere)."""
+    """An account was made or changed. `change` is made, disabled, enabled, roles, email or signed_out (all)."""
 
     account_id: str
     roles: tuple[str, ...]

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from overseen.domain.call_rules import CallRules, EditRules, Tolerance
 from overseen.domain.calls import SUPERVISOR, Effect, Region
 from overseen.domain.canonical import digest
+from overseen.domain.disclosure import Disclosure, ShownTo
 from overseen.domain.same_loss import MAX_DAYS_APART, SameLoss
 from overseen.errors import Misconfigured, NotFound
 from overseen.playbooks.call_checks import check_calls, check_tolerances
@@ -28,13 +29,17 @@ class _Part(BaseModel):
 
 
 class FactDefinition(_Part):
-    """A fact that agents of the playbook produce. `description` goes into prompts, `title` onto screens."""
+    """A fact that agents of the playbook produce. `description` goes into prompts, `title` onto screens.
+
+    `shown_to`: see `overseen.domain.disclosure`.
+    """
 
     name: str = Field(pattern=_NAME)
     type: Literal["text", "date", "money", "bool", "count", "choice"]
     title: str
     description: str
     choices: tuple[str, ...] = ()
+    shown_to: ShownTo | None = None
     danger: bool = False
     """Whether a yes must never be missed: told in the chat, it reopens what was read and a person decides."""
     danger_signs: tuple[str, ...] = ()
@@ -61,6 +66,12 @@ class AgentCard(_Part):
     needs: tuple[str, ...] = ()
     produces: tuple[str, ...] = Field(min_length=1)
     tools: tuple[str, ...] = ()
+
+
+class Records(_Part):
+    """Whose the records are that were looked up: the fact `theirs_when` must be the address of the requester."""
+
+    theirs_when: str
 
 
 class PlanLine(_Part):
@@ -133,6 +144,7 @@ class Playbook(_Part):
     edits: EditRules
     tolerates: tuple[Tolerance, ...] = ()
     same_loss: SameLoss | None = None
+    records: Records | None = None
     boundary: Boundary
     budget: Budget
     deadlines: Deadlines
@@ -163,6 +175,14 @@ class Playbook(_Part):
     def digest(self) -> str:
         """SHA-256 over everything the playbook says, decision tables included: runs keep it."""
         return digest(json.loads(self.model_dump_json(exclude={"folder"})))
+
+    @cached_property
+    def disclosure(self) -> Disclosure:
+        """What a requester may see of a run."""
+        return Disclosure(
+            shown_to={fact.name: fact.shown_to for fact in self.facts if fact.shown_to is not None},
+            theirs_when=None if self.records is None else self.records.theirs_when,
+        )
 
     def is_money(self, name: str) -> bool:
         """Whether the fact is a sum of money; False for facts the playbook does not know."""
@@ -200,6 +220,8 @@ class Playbook(_Part):
         types = {fact.name: fact.type for fact in self.facts}
         check_calls(self.calls, self.edits, effects=self.tools_of(SUPERVISOR), facts=types, known=_known)
         check_tolerances(self.tolerates, self.calls, most=self.boundary.automate_up_to, facts=facts, known=_known)
+        if self.records is not None:
+            _known("records.theirs_when", [self.records.theirs_when], facts)
         if self.same_loss is not None:
             _check_same_loss(self.same_loss, {fact.name: fact.type for fact in self.facts})
         return self

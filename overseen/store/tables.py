@@ -45,13 +45,17 @@ class Base(DeclarativeBase):
 
 
 class Account(Base):
-    """A person who signs in. `roles` are `overseen.domain.outcomes.Role` values."""
+    """A person who signs in. `roles` are `overseen.domain.outcomes.Role` values.
+
+    `email` is the address that whoever made the account vouches for: records under it are this person's own.
+    """
 
     __tablename__ = "accounts"
     account_id: Mapped[str] = mapped_column(String(40), primary_key=True)
     name: Mapped[str] = mapped_column(String(80), unique=True)
     display_name: Mapped[str] = mapped_column(String(120))
     password_hash: Mapped[str | None] = mapped_column(Text)
+    email: Mapped[str | None] = mapped_column(String(254), unique=True)
     roles: Mapped[list[str]]
     created_at: Mapped[datetime] = mapped_column(default=now)
     disabled_at: Mapped[datetime | None]

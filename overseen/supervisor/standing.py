@@ -38,7 +38,8 @@ class StandingRecord:
 
     `since` is when it was parked or ended, `due` until when its review is due. `ruling` is None as long as it must not
     be told. `decision` is what a person said in this round. `paid` is the sum the run paid out. `effects` are the tools
-    with an effect that were called, whatever came of the call. All times have a zone.
+    with an effect that were called, whatever came of the call. `withheld` says why no sum and no reasons are told, where
+    they are not. All times have a zone.
     """
 
     state: RunState
@@ -49,6 +50,7 @@ class StandingRecord:
     paid: Decimal | None = None
     currency: str = ""
     effects: tuple[str, ...] = ()
+    withheld: str = ""
 
     @property
     def ended(self) -> bool:
@@ -84,6 +86,8 @@ def _state(record: StandingRecord) -> str:
 
 
 def _payment(record: StandingRecord) -> str:
+    if record.withheld and record.ended:
+        return record.withheld
     if record.paid is not None:
         return f"{record.paid:,.2f} {record.currency} was paid out; when it arrives is not on record."
     if not record.effects:

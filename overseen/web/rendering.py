@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.responses import HTMLResponse
 
 from overseen.api.reading.words import actor_name, counted, duration, humanised, step_title, titled
+from overseen.domain.disclosure import WITHHELD_DETAILS
 
 _FOLDER = Path(__file__).parent
 STATIC_FOLDER = _FOLDER / "static"
@@ -77,6 +78,8 @@ def _environment() -> Environment:
     )
     known: dict[str, Callable[..., Any]] = environment.filters  # pyright: ignore[reportAssignmentType]
     known.update({function.__name__: function for function in filters})
+    # Global, as macros that a template imports see nothing of its context.
+    environment.globals["withheld_details"] = WITHHELD_DETAILS
     return environment
 
 

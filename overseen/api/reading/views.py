@@ -161,6 +161,9 @@ class RunView:
     withheld: bool = False
     """Whether what is proposed is kept from this viewer: nothing was decided yet, or something else was."""
 
+    details_withheld: bool = False
+    """Whether the outcome is told to this viewer and what it rests on is not: the records are not known to be theirs."""
+
     @property
     def has_ended(self) -> bool:
         """Whether nothing more will happen in it."""

@@ -1,4 +1,4 @@
-"""What runs are known by, so that one loss is not paid twice."""
+"""What runs are known by, so that one loss is not paid twice; and whose records an account may see."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +8,8 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
+    op.add_column("accounts", sa.Column("email", sa.String(length=254), nullable=True))
+    op.create_unique_constraint("accounts_email_key", "accounts", ["email"])
     op.create_table(
         "loss_keys",
         sa.Column("digest", sa.String(length=64), nullable=False),
