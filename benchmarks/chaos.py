@@ -103,6 +103,15 @@ class Victim:
         else:
             process.join(seconds)
 
+_CLAIMS = """
+INSERT INTO claims (claim_id, policy_number, incident_on, amount, status, idempotency_key)
+SELECT 'CLM-CHAOS-' || number, (array_agg(policy_number ORDER BY policy_number))[1 + number % 7],
+       date '2000-01-01', number, 'registered', 'chaos-' || number
+FROM policies, generate_series(1, {calls}) AS number GROUP BY number ORDER BY number
+RETURNING claim_id, policy_number
+"""
+
+
 
 @dataclass
 class Chaos:
@@ -198,13 +207,7 @@ class Chaos:
     async def _plan(self, scene: Scene) -> list[list[dict[str, Any]]]:
         """Runs of calls: four in five look a policy up, one in five pays, with leave for exactly this payment."""
         # A claim a call: the insurer pays each once.
-        rows = await scene.insurer(
-            "INSERT INTO claims (claim_id, policy_number, incident_on, amount, status, idempotency_key) "
-            "SELECT format('CLM-CHAOS-%s', number), (array_agg(policy_number ORDER BY policy_number))[1 + number % 7], "
-            "date '2000-01-01', number, 'registered', format('chaos-%s', number) "
-            f"FROM policies, generate_series(1, {self.calls}) AS number GROUP BY number ORDER BY number "
-            "RETURNING claim_id, policy_number"
-        )
+        rows = await scene.insurer(_CLAIMS.format(calls=self.calls))
         runs: list[list[dict[str, Any]]] = []
         database = Database(scene.settings.database.sqlalchemy_url)
         run_id = ""

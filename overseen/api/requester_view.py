@@ -1,8 +1,8 @@
 """What a viewer is shown of tasks and runs: the one way from the readers to pages, API and command line.
 
 Reviewers, auditors and operators are shown everything. A requester is shown what `domain.disclosure` lets be told: of a
-ruling that waits only that it waits, for whom and since when, and of records only what is their own. Contents behind the journal's entries (prompts, answers,
-arguments, results, drafts) are never theirs.
+ruling that waits only that it waits, for whom and since when, and of records only what is their own. Contents behind
+the journal's entries (prompts, answers, arguments, results, drafts) are never theirs.
 """
 
 from dataclasses import replace

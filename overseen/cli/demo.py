@@ -34,7 +34,7 @@ _PEOPLE = (
     ("ada", "Ada Auditor", (Role.AUDITOR,)),
 )
 _ADDRESS = "tomasz.zielinski@example.com"
-"""Rosa's, so that the first claim is under a policy of her own: what rests on the others' policies is not told to her."""
+"""Rosa's, so that the first claim is under a policy of her own; of the others she is told nothing."""
 _AT_REST = {*ENDED, RunState.WAITING_REVIEW, RunState.WAITING_REQUESTER}
 _PATIENCE_SECONDS = 900.0
 """How long the command watches all three claims. They go on without it."""

@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, select, text
+from sqlalchemy import ColumnElement, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -96,7 +96,7 @@ async def _others(session: AsyncSession, run_id: str, *, earlier_only: bool) -> 
     return sorted(found.values(), key=lambda other: other.run_id)
 
 
-async def _matched(session: AsyncSession, condition: ColumnElement[bool], other: Any) -> Sequence[Row[Any]]:
+async def _matched(session: AsyncSession, condition: ColumnElement[bool], other: Any) -> Sequence[Any]:
     query = select(Run.run_id, Run.task_id, Run.state, LossMatch.title).join(LossMatch, other == Run.run_id)
     return (await session.execute(query.where(condition).order_by(LossMatch.title))).all()
 

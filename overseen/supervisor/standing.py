@@ -38,8 +38,8 @@ class StandingRecord:
 
     `since` is when it was parked or ended, `due` until when its review is due. `ruling` is None as long as it must not
     be told. `decision` is what a person said in this round. `paid` is the sum the run paid out. `effects` are the tools
-    with an effect that were called, whatever came of the call. `withheld` says why no sum and no reasons are told, where
-    they are not. All times have a zone.
+    with an effect that were called, whatever came of the call. `withheld` says why no sum and no reasons are told.
+    All times have a zone.
     """
 
     state: RunState

@@ -79,7 +79,8 @@ def _environment() -> Environment:
     known: dict[str, Callable[..., Any]] = environment.filters  # pyright: ignore[reportAssignmentType]
     known.update({function.__name__: function for function in filters})
     # Global, as macros that a template imports see nothing of its context.
-    environment.globals["withheld_details"] = WITHHELD_DETAILS
+    shared: dict[str, Any] = environment.globals  # pyright: ignore[reportAssignmentType]
+    shared["withheld_details"] = WITHHELD_DETAILS
     return environment
 
 

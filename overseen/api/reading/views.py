@@ -162,7 +162,7 @@ class RunView:
     """Whether what is proposed is kept from this viewer: nothing was decided yet, or something else was."""
 
     details_withheld: bool = False
-    """Whether the outcome is told to this viewer and what it rests on is not: the records are not known to be theirs."""
+    """Whether the outcome is told to this viewer and what it rests on is not: the records are not theirs."""
 
     @property
     def has_ended(self) -> bool:

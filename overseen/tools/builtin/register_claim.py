@@ -54,6 +54,6 @@ def run(arguments: dict[str, Any], context: ToolContext) -> dict[str, Any]:
     if not rows:
         raise ToolError(
             "claim_exists",
-            "The insurer has a settled claim of this policy, day and amount, or this run registered another one before.",
+            "A claim of this policy, day and amount is settled already, or this run registered another one.",
         )
     return {**rows[0], "already_there": True}

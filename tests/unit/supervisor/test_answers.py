@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import pytest
 
-from overseen.domain.disclosure import told_facts
 from overseen.domain.facts import Fact, Trust
 from overseen.domain.outcomes import DecisionKind, RunState
 from overseen.engine.answering import fact_words
@@ -148,7 +147,7 @@ async def test_what_was_decided_and_paid_is_told_once_it_was() -> None:
 
 
 async def test_what_a_waiting_draft_says_is_not_told() -> None:
-    told = {item.name: item for item in told_facts(waiting_facts().values(), ruling_told=False)}
+    told = {item.name: item for item in PLAYBOOK.disclosure.told_facts(waiting_facts().values(), details_told=False)}
     answer = await ask({"about": ["standing"], "statements": []}, "What will you decide, and why?", record(known=told))
     for word in ("492.80", "deny", "settle", "approve", "excess", "clause", "covered"):
         assert word not in answer.text.lower()
