@@ -103,6 +103,7 @@ class Victim:
         else:
             process.join(seconds)
 
+
 _CLAIMS = """
 INSERT INTO claims (claim_id, policy_number, incident_on, amount, status, idempotency_key)
 SELECT 'CLM-CHAOS-' || number, (array_agg(policy_number ORDER BY policy_number))[1 + number % 7],
@@ -110,7 +111,6 @@ SELECT 'CLM-CHAOS-' || number, (array_agg(policy_number ORDER BY policy_number))
 FROM policies, generate_series(1, {calls}) AS number GROUP BY number ORDER BY number
 RETURNING claim_id, policy_number
 """
-
 
 
 @dataclass

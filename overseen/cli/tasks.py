@@ -13,6 +13,7 @@ from overseen.api.requester_view import shown_run
 from overseen.api.services import Services
 from overseen.cli.progress import tell_progress
 from overseen.cli.terminal import LOCAL_REQUESTER, AsJson, account_id, amount_text, run, show_json, the_house
+from overseen.domain.disclosure import WITHHELD_DETAILS
 from overseen.domain.outcomes import RunState
 from overseen.errors import InvalidInput
 
@@ -75,6 +76,7 @@ def outcome_of(view: RunView) -> dict[str, Any]:
         "run_id": view.run_id,
         "state": view.state,
         "withheld": view.withheld,
+        "details_withheld": view.details_withheld,
         "waits_since": view.parked_at,
         "outcome": view.outcome,
         "amount": None if view.amount is None else f"{view.amount:.2f}",
@@ -137,6 +139,8 @@ def _say(outcome: dict[str, Any], view: RunView, *, waited: bool) -> None:
     if outcome["outcome"]:
         paid = amount_text(view.amount, view.currency)
         typer.echo(f"outcome {outcome['outcome']}  {paid}".rstrip())
+    if view.details_withheld:
+        typer.echo(f"  {WITHHELD_DETAILS}")
     for reason in (*outcome["reasons"], *outcome["boundary_reasons"]):
         typer.echo(f"  {reason}")
     if outcome["error"]:

@@ -25,6 +25,7 @@ async def working_site(services: Services, workers: Workers, chromium: Browser) 
     """A site whose tasks a real worker works on."""
     for name, role in (("rosa", Role.REQUESTER), ("rene", Role.REVIEWER), ("aude", Role.AUDITOR)):
         await services.accounts.ensure(name, display_name=name.title(), roles=(role,))
+    await services.accounts.set_email("rosa", "priya.raman@example.com")
     workers.start()
     server, task, base = await serve(services)
     site = Site(base=base, services=services, browser=chromium)

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from overseen.domain.disclosure import WITHHELD_DETAILS, told_ruling
 from overseen.domain.facts import Fact, Trust
 from overseen.domain.outcomes import DecisionKind, RunState
 from overseen.engine.answering import fact_words
@@ -218,3 +219,15 @@ async def test_an_answer_that_was_cut_off_is_not_used() -> None:
         finish_reason="length",
     )
     assert (await ask(cut)).author == "journal"
+
+
+async def test_to_a_stranger_no_answer_tells_a_sum_or_a_reason() -> None:
+    settled = replace(SETTLED, ruling=told_ruling(RULING, details_told=False), paid=None, withheld=WITHHELD_DETAILS)
+    looked_up = {*PLAYBOOK.agent("policy_lookup").produces, *PLAYBOOK.agent("vision_checker").produces}
+    known = [replace(item, trust=Trust.RECORD if item.name in looked_up else item.trust) for item in FACTS.values()]
+    own = {item.name: item for item in PLAYBOOK.disclosure.told_facts(known, details_told=False)}
+    for question in ("What is the excess?", "Was it paid, and how much?", "Why?", "Does this policy exist?"):
+        answer = await ask({"about": ["standing", "payment"], "statements": []}, question, record(settled, own))
+        assert WITHHELD_DETAILS in answer.text
+        for word in ("492.80", "250", "excess", "clause", "active"):
+            assert word not in answer.text.lower()

@@ -8,7 +8,7 @@ import pytest
 from overseen.domain.findings import Verdict
 from overseen.domain.outcomes import Outcome, Ruling
 from overseen.domain.same_loss import LossKey, LossMark, OtherLoss, SameLoss
-from overseen.playbooks import load_playbook
+from overseen.playbooks import Playbook, load_playbook
 from overseen.supervisor.same_loss import comparable, judge_same_loss, loss_marks
 from tests.unit.supervisor.cases import fact
 
@@ -138,4 +138,6 @@ def test_a_payment_that_can_be_compared_with_nothing_is_looked_at_and_a_question
 )
 def test_a_playbook_that_cannot_mean_it_is_refused(same_loss: SameLoss, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
-        CLAIMS.model_validate({**dict(CLAIMS), "same_loss": same_loss})
+        CLAIMS.model_validate(
+            {name: getattr(CLAIMS, name) for name in Playbook.model_fields} | {"same_loss": same_loss}
+        )
