@@ -13,7 +13,7 @@ from overseen.api.services import Services
 from overseen.cli.tasks import outcome_of
 from overseen.domain.canonical import plain
 from overseen.errors import Conflict, InvalidInput
-from overseen.journal import events
+from overseen.journal import SYSTEM, events
 from overseen.store.tables import Message
 from tests.contract.web.conftest import Door
 from tests.contract.web.test_live_access import sent
@@ -151,3 +151,6 @@ async def test_an_address_belongs_to_one_account_and_must_be_one(services: Servi
     await services.accounts.set_email("rosa", None)
     await services.accounts.set_email("bea", HOLDER_EMAIL)
     assert (await services.accounts.viewer("bea")).email == HOLDER_EMAIL
+    told = [entry.payload for entry in await services.journal.entries(SYSTEM) if entry.kind == "AccountChanged"]
+    assert [payload["change"] for payload in told][-2:] == ["email", "email"]
+    assert HOLDER_EMAIL not in json.dumps(told)
