@@ -94,6 +94,7 @@ def told_ruling(ruling: Ruling, *, details_told: bool) -> Ruling:
 
 
 WITHHELD_DETAILS = (
-    "What this rests on is told only to the person whose record it is; a letter is sent to the address on record. If "
-    "that is you, ask whoever gave you this account to add your mail address to it."
+    "What this rests on is told only to the person whose record it is, and letters go to the address on record only. "
+    "If that is you, ask whoever gave you this account to add your mail address to it."
 )
+"""The same words whether there is such a record or not."""
