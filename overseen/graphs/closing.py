@@ -52,6 +52,8 @@ def closing_without_details(ending: Ending) -> str:
     said = {RunState.SETTLED: "This is settled.", RunState.DENIED: "This claim is denied."}
     note = f"\n\nA reviewer wrote: {ending.reason}" if ending.reason else ""
     return f"{said.get(ending.state, 'This is closed.')}{note}\n\n{WITHHELD_DETAILS}"
+
+
 _CHANGED = "A reviewer changed what was proposed."
 
 

@@ -65,8 +65,7 @@ class SampleCase:
     """A claim to try the playbook on.
 
     `attachments` are files in `folder`, in the order they are handed in. `handed_in` is the day on which the case takes
-    place; None means the day on which it is tried. `previous` is the case that is handed in and decided before this one,
-    by the same requester.
+    place; None means the day on which it is tried. `previous` is decided before it, for the same requester.
     """
 
     case_id: str
