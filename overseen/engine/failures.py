@@ -58,7 +58,11 @@ class RunFailures:
         state = RunState.STOPPED if _was_stopped(error) else RunState.FAILED
         effects = await self._effects(run_id)
         failed = events.RunFailed(
-            error_code=error.code, message=error.message, who_acts=error.who_acts.value, state=state.value
+            error_code=error.code,
+            message=error.message,
+            who_acts=error.who_acts.value,
+            state=state.value,
+            amount=None if effects is None or effects.paid is None else format(effects.paid, "f"),
         )
         async with self._cases.database.transaction() as session:
             run = await session.get_one(tables.Run, run_id, with_for_update=True)

@@ -169,6 +169,8 @@ class ReviewNodes:
             rules=edit.boundary.rules,
             proposal_digest=proposal.digest,
             tolerated=edit.boundary.tolerated,
+            edited_outcome=proposal.ruling.outcome.value,
+            edited_amount=None if proposal.ruling.amount is None else format(proposal.ruling.amount, "f"),
         )
         await self._cases.note(case.run_id, boundary, once=f"boundary:{decision.decision_id}", session=session)
         if not edit.second_person:

@@ -106,12 +106,13 @@ class RunEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunFailed(Event):
-    """The run ended on an error that no retry mends. `state` is failed or stopped."""
+    """The run ended on an error that no retry mends. `state` is failed or stopped, `amount` what was paid before."""
 
     error_code: str
     message: str
     who_acts: str
     state: str | None = None
+    amount: str | None = None
 
 
 # --- plan and steps -------------------------------------------------------------------------------------------------
@@ -434,13 +435,18 @@ class LossesCompared(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class BoundaryDecided(Event):
-    """Where the boundary put the decision, and by which rules. `tolerated` is what the safety floor let pass."""
+    """Where the boundary put the decision, and by which rules. `tolerated` is what the safety floor let pass.
+
+    `edited_outcome` and `edited_amount` are what a reviewer's edit comes to, where it was one that was looked at.
+    """
 
     level: str
     reasons: tuple[str, ...]
     rules: tuple[str, ...]
     proposal_digest: str
     tolerated: tuple[str, ...] = ()
+    edited_outcome: str | None = None
+    edited_amount: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -106,6 +106,8 @@ class Recorded:
         run, said = self._run(entry), entry.payload
         run.states = frozenset({said["state"]} if "state" in said else {RunState.FAILED, RunState.STOPPED})
         run.values |= {"error_code": said["error_code"], "error_message": said["message"]}
+        if "state" in said:
+            run.values["amount"] = said.get("amount")
 
     def _on_RulingComputed(self, entry: Entry) -> None:  # noqa: N802
         run, said = self._run(entry), entry.payload
@@ -114,7 +116,12 @@ class Recorded:
         run.values.pop("boundary", None)  # its row has the new one already, the journal a moment later
 
     def _on_BoundaryDecided(self, entry: Entry) -> None:  # noqa: N802
-        self._run(entry).values["boundary"] = entry.payload["level"]
+        run, said = self._run(entry), entry.payload
+        if "edited_outcome" in said:
+            run.ruled |= {"outcome": said["edited_outcome"], "amount": said.get("edited_amount")}
+            run.values |= run.ruled
+        else:
+            run.values["boundary"] = said["level"]
 
     def _on_Explained(self, entry: Entry) -> None:  # noqa: N802
         self._run(entry).values["explanation_blob"] = entry.payload["explanation_blob"]
@@ -141,6 +148,11 @@ class Recorded:
         self._run(entry).states = _WORKING
         if review := self.reviews.get(said["review_id"]):
             review.states = frozenset({"decided", "applied"})
+
+    def _on_ReviewWithdrawn(self, entry: Entry) -> None:  # noqa: N802
+        self._run(entry).states = _WORKING
+        if review := self.reviews.get(entry.payload["review_id"]):
+            review.states = frozenset({"withdrawn"})
 
     def _on_DecisionRefused(self, entry: Entry) -> None:  # noqa: N802
         self._run(entry).states = frozenset({RunState.WAITING_REVIEW})

@@ -219,11 +219,11 @@ class House:
 async def add_accounts(database: Database) -> None:
     async with database.transaction() as session:
         session.add_all(
-            Account(account_id=account, name=account, display_name=account, roles=roles)
-            for account, roles in (
-                (REQUESTER, [Role.REQUESTER.value, Role.REVIEWER.value]),
-                (REVIEWER, [Role.REVIEWER.value]),
-                (OTHER, [Role.REQUESTER.value]),
+            Account(account_id=account, name=account, display_name=account, roles=roles, email=email)
+            for account, roles, email in (
+                (REQUESTER, [Role.REQUESTER.value, Role.REVIEWER.value], GOOD_FACTS["policy_holder_email"]),
+                (REVIEWER, [Role.REVIEWER.value], None),
+                (OTHER, [Role.REQUESTER.value], None),
             )
         )
 

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import select
 
 from overseen.domain.outcomes import DecisionKind, RunState
@@ -22,9 +23,14 @@ async def said(house: House, task_id: str) -> str:
     return "\n".join([(await house.blobs.get(body)).decode() for body in bodies])
 
 
-async def vouch(house: House, address: str) -> None:
+async def vouch(house: House, address: str | None) -> None:
     async with house.database.transaction() as session:
         (await session.get_one(Account, REQUESTER)).email = address
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def _of_a_stranger(house: House) -> None:
+    await vouch(house, None)
 
 
 async def test_a_stranger_reads_how_it_ended_and_the_holder_how_much(house: House) -> None:

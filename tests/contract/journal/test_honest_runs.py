@@ -48,6 +48,37 @@ async def ask_and_be_answered(there: Installation) -> None:
     assert await there.house.work() == RunState.WAITING_REVIEW
 
 
+async def edit_to_less(there: Installation) -> None:
+    await decide(there, DecisionKind.EDIT, edit={"amount": "500.00"})
+    assert await there.house.work() == RunState.SETTLED
+
+
+async def edit_to_more_and_be_stopped_by_the_second(there: Installation) -> None:
+    await decide(there, DecisionKind.EDIT, edit={"amount": "1700.00"})
+    assert await there.house.work() == RunState.WAITING_REVIEW
+    await holds(there)
+    [summary] = await there.house.waiting.list()
+    case = await there.house.desk.case(summary.review_id)
+    accounts = Accounts(there.house.database, there.house.journal)
+    second = await accounts.ensure("bert", display_name="Bert", roles=(Role.REVIEWER,))
+    await there.house.desk.decide(
+        summary.review_id,
+        reviewer_id=second,
+        kind=DecisionKind.REJECT,
+        proposal_digest=case.proposal_digest,
+        reason="Too much.",
+    )
+    assert await there.house.work() == RunState.CLOSED
+
+
+async def tell_of_a_danger(there: Installation) -> None:
+    await there.house.intake.ask(
+        task_id=there.waiting_task, account_id=REQUESTER, text="When? My daughter was injured in it, by the way."
+    )
+    await holds(there)
+    assert await there.house.work() == RunState.WAITING_REVIEW
+
+
 async def fail_at_a_tool(there: Installation) -> None:
     async def broken(_: object) -> None:
         raise ToolFailed("The register is closed.", effect_known="no")
@@ -78,7 +109,17 @@ async def holds(there: Installation) -> None:
 
 @pytest.mark.parametrize(
     "go",
-    [approve, reject, ask_and_be_answered, fail_at_a_tool, be_taken_up_again_after_parking, shut_somebody_out],
+    [
+        approve,
+        reject,
+        ask_and_be_answered,
+        edit_to_less,
+        edit_to_more_and_be_stopped_by_the_second,
+        tell_of_a_danger,
+        fail_at_a_tool,
+        be_taken_up_again_after_parking,
+        shut_somebody_out,
+    ],
     ids=lambda go: go.__name__,
 )
 async def test_what_pages_show_is_what_the_journal_says(

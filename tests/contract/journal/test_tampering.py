@@ -48,7 +48,9 @@ async def delete_a_paid_run_with_chat_and_anchor(there: Installation) -> list[tu
     await there.attacker.rewrite(SYSTEM, lambda rows: without(rows, "ChainClosed"))
     for table in ("journal", "journal_heads", "journal_checkpoint_heads", "journal_checkpoint_leaves"):
         await there.attacker.sql(f"DELETE FROM {table} WHERE stream IN (:run, :task)", **streams)
-    await there.attacker.sql("DELETE FROM authorizations WHERE run_id = :run", run=there.paid)
+    await there.attacker.sql("DELETE FROM loss_matches WHERE :run IN (run_id, earlier_run_id)", run=there.paid)
+    for table in ("authorizations", "loss_keys"):
+        await there.attacker.sql(f"DELETE FROM {table} WHERE run_id = :run", run=there.paid)
     await there.attacker.sql("DELETE FROM runs WHERE run_id = :run", run=there.paid)
     for table in ("attachments", "messages", "tasks"):
         await there.attacker.sql(f"DELETE FROM {table} WHERE task_id = :task", task=there.paid_task)
