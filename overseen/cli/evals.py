@@ -1,4 +1,4 @@
-"""`overseen evals`: measure a playbook on its sample cases."""
+"""`overseen evals`: measure a playbook on suites of cases."""
 
 import asyncio
 import json
@@ -13,11 +13,10 @@ from rich.table import Table
 
 from overseen.errors import Misconfigured
 from overseen.evals.scoring import CaseResult, SuiteResult
-from overseen.playbooks import load_playbook
-from overseen.playbooks.samples import SampleCase, load_sample, load_samples
+from overseen.playbooks.samples import SampleCase, chosen_case, load_suite
 from overseen.settings import Settings, load_settings
 
-app = typer.Typer(help="Measure a playbook on its sample cases.", no_args_is_help=True)
+app = typer.Typer(help="Measure a playbook on suites of cases.", no_args_is_help=True)
 
 
 @app.callback()
@@ -27,17 +26,17 @@ def _commands() -> None:
 
 @app.command("run")
 def run(
-    playbook: Annotated[str, typer.Argument(help="Name of the playbook, such as claims_intake.")],
+    suite: Annotated[str, typer.Argument(help="A playbook (its samples) or a suite, such as claims_fresh.")],
     case: Annotated[list[str] | None, typer.Option("--case", help="Only this case; may be given again.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Run the sample cases on the model and print how many facts and outcomes were right.
+    """Run the cases of a suite on the model and print how many facts and outcomes were right.
 
     Ends with 2 when a case was automated that should not have been, with 3 when cases could not be measured: those
     count as wrong.
     """
-    definition = load_playbook(playbook)
-    cases = [load_sample(definition, name) for name in case] if case else list(load_samples(definition))
+    whole = load_suite(suite)
+    cases = [chosen_case(suite, whole, name) for name in case] if case else list(whole)
     settings = load_settings()
     if not settings.routes:
         raise Misconfigured(
@@ -45,7 +44,7 @@ def run(
             not_done="No case was run.",
             next_step="Run `overseen up`, or name routes in settings.yaml.",
         )
-    result = asyncio.run(_run(settings, playbook, cases))
+    result = asyncio.run(_run(settings, suite, cases))
     if as_json:
         print(json.dumps(result.as_dict(), indent=2))
     else:
@@ -69,14 +68,23 @@ async def _run(settings: Settings, suite: str, cases: list[SampleCase]) -> Suite
 
     results: list[CaseResult] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True, highlight=False)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("starting", total=len(cases))
         async with proving_ground(settings, default_folder(settings.home)) as ground, case_runner(ground) as runner:
             for case in cases:
                 progress.update(bar, description=case.case_id)
                 results.append(await runner.measure(case))
                 progress.advance(bar)
+                if not console.is_terminal:
+                    console.print(_line(results[-1], len(results), len(cases)), markup=False, soft_wrap=True)
     return SuiteResult(suite=suite, cases=tuple(results), expected=len(cases))
+
+
+def _line(case: CaseResult, number: int, count: int) -> str:
+    """One case as it ends, for who reads a log instead of a terminal."""
+    said = case.error or f"{case.outcome}, {case.boundary}"
+    return f"{number}/{count} {case.case_id}: {said}{' UNSAFE' if case.unsafe else ''} ({case.seconds:.0f} s)"
 
 
 def _print(result: SuiteResult) -> None:

@@ -48,7 +48,7 @@ def closing_text(ending: Ending) -> str:
 def closing_without_details(ending: Ending) -> str:
     """The answer to a requester whose records these are not known to be: how it ended, and what a person wrote."""
     if ending.decided is DecisionKind.REJECT:
-        return f"A reviewer stopped this. Nothing was paid or sent.\n\nReason: {ending.reason}"
+        return f"A reviewer stopped this. {done_text(ending.effects)}\n\nReason: {ending.reason}"
     said = {RunState.SETTLED: "This is settled.", RunState.DENIED: "This claim is denied."}
     note = f"\n\nA reviewer wrote: {ending.reason}" if ending.reason else ""
     return f"{said.get(ending.state, 'This is closed.')}{note}\n\n{WITHHELD_DETAILS}"

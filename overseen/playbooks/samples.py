@@ -1,6 +1,6 @@
 """Sample cases of a playbook: what is handed in, and what is true about it. Evals and the demo use them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from overseen.domain.facts import FactValue
 from overseen.domain.outcomes import BoundaryLevel, Outcome, RunState
 from overseen.errors import Misconfigured, NotFound
-from overseen.playbooks.playbook import Playbook
+from overseen.playbooks.playbook import FOLDER, Playbook, load_playbook, playbook_names
 
 
 class _Expected(BaseModel):
@@ -89,10 +89,36 @@ def load_samples(playbook: Playbook) -> tuple[SampleCase, ...]:
 
 def load_sample(playbook: Playbook, case_id: str) -> SampleCase:
     """One sample case. Raises NotFound when there is none of that id."""
-    for case in load_samples(playbook):
+    return chosen_case(playbook.name, load_samples(playbook), case_id)
+
+
+def suite_names(folder: Path = FOLDER) -> tuple[str, ...]:
+    """Suites of cases: each playbook's samples under its own name, then what else is in its folder `suites`."""
+    others = sorted(path.name for path in folder.glob("*/suites/*") if path.is_dir())
+    return (*playbook_names(folder), *others)
+
+
+def load_suite(name: str, folder: Path = FOLDER) -> tuple[SampleCase, ...]:
+    """All cases of one suite by id. Raises NotFound for a name of none, Misconfigured as `load_samples`."""
+    if name in playbook_names(folder):
+        return load_samples(load_playbook(name, folder))
+    found = next((path for path in folder.glob("*/suites/*") if path.is_dir() and path.name == name), None)
+    if found is None:
+        raise NotFound(
+            f"There is no suite of cases named {name!r}.",
+            not_done="No case was run.",
+            next_step=f"Choose one of: {', '.join(suite_names(folder))}.",
+        )
+    playbook = load_playbook(found.parents[1].name, folder)
+    return tuple(_load(path.parent, playbook) for path in sorted(found.glob("*/case.yaml")))
+
+
+def chosen_case(suite: str, cases: Iterable[SampleCase], case_id: str) -> SampleCase:
+    """The case of that id. Raises NotFound when there is none."""
+    for case in cases:
         if case.case_id == case_id:
             return case
-    raise NotFound(f"{playbook.name} has no sample case {case_id!r}.")
+    raise NotFound(f"{suite} has no case {case_id!r}.")
 
 
 def _load(folder: Path, playbook: Playbook) -> SampleCase:

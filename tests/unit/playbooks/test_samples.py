@@ -13,7 +13,9 @@ import pypdfium2
 import pytest
 from PIL import Image
 
+from overseen.errors import NotFound
 from overseen.playbooks import SampleCase, load_samples
+from overseen.playbooks.samples import load_suite, suite_names
 from tests.unit.playbooks.tables import CLAIMS, boundary_rows, level_of, outcome_of
 
 CASES = {case.case_id: case for case in load_samples(CLAIMS)}
@@ -165,3 +167,18 @@ def test_what_must_not_be_sent_out_stands_in_the_papers_handed_in() -> None:
     text = " ".join(text_of(case).split())
     assert case.expected.absent_texts
     assert [item for item in case.expected.absent_texts if item not in text] == []
+
+
+def test_suites_are_found_by_name_and_hold_enough_cases_of_their_own() -> None:
+    assert suite_names() == ("claims_intake", "claims_fresh")
+    assert {case.case_id for case in load_suite("claims_intake")} == set(CASES)
+    fresh = load_suite("claims_fresh")
+    assert len(fresh) >= 30
+    assert not {case.case_id for case in fresh} & set(CASES)
+    assert all(case.handed_in for case in fresh)
+
+
+def test_a_suite_that_there_is_not_is_named_with_those_there_are() -> None:
+    with pytest.raises(NotFound, match="claims_old") as caught:
+        load_suite("claims_old")
+    assert "claims_intake, claims_fresh" in caught.value.next_step
