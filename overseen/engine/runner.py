@@ -106,13 +106,17 @@ class RunRunner:
             "configurable": {"thread_id": command.run_id, "__pregel_strict_resume": True},
             "recursion_limit": 100,
         }
-        snapshot = await graph.aget_state(config)
-        given = await self._input(snapshot, command)
-        parked = any(task.interrupts for task in snapshot.tasks)
-        if given is None and (parked or not snapshot.next):
-            return  # also when a crash lost that it had parked: its row says for whom it waits
-        await self._mark_running(command.run_id)
-        await graph.ainvoke(given, config, durability="sync")
+        handed_in = False
+        while not handed_in:
+            snapshot = await graph.aget_state(config)
+            given = await self._input(snapshot, command)
+            parked = any(task.interrupts for task in snapshot.tasks)
+            if given is None and (parked or not snapshot.next):
+                return  # also when a crash lost that it had parked: its row says for whom it waits
+            await self._mark_running(command.run_id)
+            await graph.ainvoke(given, config, durability="sync")
+            # Without an input it went on after a crash, maybe up to the very wait that this command ends.
+            handed_in = given is not None
 
     async def _input(self, snapshot: Any, command: Command) -> Any:
         """What to hand to the graph: the first state, an answer to the wait it is for, or None to go on."""

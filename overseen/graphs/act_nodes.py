@@ -7,7 +7,7 @@ from langgraph.types import Command, interrupt
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from overseen.domain.calls import SUPERVISOR, Effect, ToolCall
+from overseen.domain.calls import SUPERVISOR, ToolCall
 from overseen.domain.identifiers import derived_id
 from overseen.domain.outcomes import BoundaryVerdict, DecisionKind, Outcome, Ruling, RunState
 from overseen.domain.restore import restore
@@ -70,8 +70,10 @@ class ActNodes:
             return False
         async with self._cases.database.read() as session:
             begun = await session.scalar(
-                select(tables.CallRecord.call_id)
-                .where(tables.CallRecord.run_id == case.run_id, tables.CallRecord.effect != Effect.READ.value)
+                # By this leave: what an earlier round did, such as asking for papers, is no reason to go on.
+                select(tables.Authorization.used_call_id)
+                .join(tables.CallRecord, tables.CallRecord.call_id == tables.Authorization.used_call_id)
+                .where(tables.Authorization.authorization_id.in_(state.get("authorizations", [])))
                 .limit(1)
             )
         return begun is None

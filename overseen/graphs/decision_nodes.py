@@ -117,7 +117,8 @@ class DecisionNodes:
             rules=ruling.rules,
             ruling_blob=ruling_blob,
         )
-        await self._cases.note(case.run_id, computed, once=f"ruling:{number}", session=session)
+        # Tried again after a crash it may know more, a danger told meanwhile: the row and the journal say the same.
+        await self._cases.note(case.run_id, computed, once=f"ruling:{number}:{ruling_blob[:16]}", session=session)
 
     async def explain(self, state: RunGraphState) -> dict[str, Any]:
         """The model puts the decision into words; where its words do not hold, the rules' own are used."""
@@ -139,7 +140,8 @@ class DecisionNodes:
             explanation_blob=blob, author=explanation.author, cited_facts=tuple(explanation.cited_facts)
         )
         async with self._cases.database.transaction() as session:
-            await self._cases.note(case.run_id, event, once=f"explained:{state['round']}", session=session)
+            once = f"explained:{state['round']}:{blob[:16]}"
+            await self._cases.note(case.run_id, event, once=once, session=session)
             await self._cases.update_run(case.run_id, session, explanation_blob=blob)
         return {"explanation_blob": blob}
 

@@ -1,6 +1,6 @@
 """What a run really did, told by its journal: authorized calls, whether each was made, and what was paid."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -66,19 +66,29 @@ async def effects_of(cases: CaseFiles, run_id: str, *, rules: Mapping[str, CallR
     }
     ended = _ends(payloads)
     calls: list[MadeCall] = []
-    seen: set[str] = set()
-    for kind, payload in payloads:
-        if kind != "CallAuthorized" or payload["authorization_id"] in seen:
-            continue
-        seen.add(payload["authorization_id"])
-        begun = started.get(payload["call_digest"])
+    for call_digest, tool in _in_force(payloads, started).items():
+        begun = started.get(call_digest)
         if begun is None:
-            calls.append(MadeCall(tool=payload["tool"], arguments={}, happened="no"))
+            calls.append(MadeCall(tool=tool, arguments={}, happened="no"))
             continue
         arguments = (await cases.get(begun["arguments_blob"]))["arguments"]
         happened = ended.get(begun["call_id"], "unknown")
-        calls.append(MadeCall(tool=payload["tool"], arguments=arguments, happened=happened))
+        calls.append(MadeCall(tool=tool, arguments=arguments, happened=happened))
     return Effects(calls=tuple(calls), rules=rules, currency=currency)
+
+
+def _in_force(payloads: Sequence[tuple[str, Mapping[str, Any]]], started: Collection[str]) -> dict[str, str]:
+    """Tools of authorized calls by digest: each call once, however often leave for it was given.
+
+    A new plan makes leave that was given before it void, but for calls that were begun.
+    """
+    leave: dict[str, str] = {}
+    for kind, payload in payloads:
+        if kind == "PlanLocked":
+            leave = {call_digest: tool for call_digest, tool in leave.items() if call_digest in started}
+        elif kind == "CallAuthorized":
+            leave.setdefault(payload["call_digest"], payload["tool"])
+    return leave
 
 
 def _ends(payloads: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Happened]:

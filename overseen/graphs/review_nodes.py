@@ -60,6 +60,8 @@ class ReviewNodes:
         try:
             edit = await self._checked_edit(case, state)
         except OverseenError as error:
+            if error.retryable:
+                raise  # a part of the house is down for a moment, which says nothing of the decision
             edit = error
         async with self._cases.database.transaction() as session:
             decision = await session.get(tables.Decision, decision_id, with_for_update=True)
