@@ -62,7 +62,8 @@ class RunRunner:
         """Carry out `command`; returns the run's state afterwards. Safe to call again after a crash at any point."""
         async with self._cases.database.read() as session:
             run = await session.get_one(tables.Run, command.run_id)
-        if run.state in ENDED and run.state != RunState.FAILED and await self._closed(command.run_id):
+        if run.state in ENDED and await self._closed(command.run_id):
+            # Nothing can be recorded any more, so a failed one is not gone on with either.
             return run.state
         graph = self._graph.copy(update={"checkpointer": state_saver(self._pool)})
         wall_seconds = load_playbook(run.playbook).budget.wall_seconds
