@@ -10,32 +10,38 @@ const say = (id, className, ...content) => {
   note.append(...content);
   toasts().append(note);
 };
-const connected = () => document.getElementById("connection-lost")?.remove();
+// A page may have several connections: the note leaves when the last of those that were lost is there again.
+const lost = new Set();
+const connected = (element) => {
+  lost.delete(element);
+  if (![...lost].some((other) => other.isConnected)) document.getElementById("connection-lost")?.remove();
+};
 
 const isLive = (element) => element.matches?.("[hx-sse\\:connect]");
 const noMore = (status) => [401, 403, 404].includes(status);
 
-function failed(status) {
+function failed(element, status) {
   if (!noMore(status)) {
+    lost.add(element);
     say("connection-lost", "waits", "Connection lost; trying again. Nothing is missed.");
     return;
   }
-  connected();
+  connected(element);
   const reload = document.createElement("a");
   reload.href = window.location.href;
   reload.textContent = "Reload";
   say("no-longer-live", "stopped", "You are signed out, or may not see this any more. This page stands still. ", reload);
 }
 
-document.addEventListener("htmx:sse:error", (event) => failed(event.detail.status));
+document.addEventListener("htmx:sse:error", (event) => failed(event.target, event.detail.status));
 document.addEventListener("htmx:sse:before:connection", (event) => {
   if (document.getElementById("no-longer-live")) event.preventDefault();
 });
-document.addEventListener("htmx:sse:after:connection", connected);
+document.addEventListener("htmx:sse:after:connection", (event) => connected(event.target));
 
 // A page's first connection is to htmx a request like any other: it would not ask again, and would show an error's page.
 function notConnected(element, status) {
-  failed(status);
+  failed(element, status);
   if (noMore(status)) return;
   const again = () => {
     if (element.isConnected) htmx.ajax("GET", element.getAttribute("hx-sse:connect"), { source: element });
