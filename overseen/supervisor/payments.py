@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from overseen.domain.call_rules import NO_CALL_RULES, ArgumentRole, CallRules
+from overseen.domain.clean_text import clean_text
 from overseen.errors import InvalidInput
 
 _LEAST_UNMARKED = 100
@@ -72,7 +73,7 @@ def named_sums(text: str) -> set[Decimal]:
     Numbers below 100 without a currency and without two decimals are no sums, nor are parts of dates and identifiers.
     """
     found: set[Decimal] = set()
-    for match in _NAMED.finditer(unicodedata.normalize("NFKC", text)):
+    for match in _NAMED.finditer(unicodedata.normalize("NFKC", clean_text(text).text)):
         digits, marked = match.group("digits"), bool(match.group("before") or match.group("after"))
         value = _read(digits)
         if marked or value >= _LEAST_UNMARKED or re.search(r"[.,]\d{2}$", digits):

@@ -20,6 +20,7 @@ from overseen.supervisor.payments import named_sums, own_words_problem, parse_am
         ("£50, GBP40 and 30 pounds", ["50", "40", "30"]),
         ("2596.00GBP", ["2596.00"]),
         ("２５９６", ["2596"]),
+        ("2\u200b596 or 7\u2060777 GBP", ["2596", "7777"]),
         ("within 14 days, on 2026-10-14, policy CAR-2214-KL", []),
         ("20-45-11", []),
     ],
