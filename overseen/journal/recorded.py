@@ -11,6 +11,7 @@ from typing import Any
 from overseen.domain.outcomes import RunState
 from overseen.journal.chain import Entry
 
+_OF_ITS_RUN = frozenset({"task_id", "playbook", "region"})
 _WORKING = frozenset({RunState.QUEUED, RunState.RUNNING})
 
 
@@ -57,6 +58,8 @@ class Recorded:
         self.leases: dict[str, RecordedLease] = {}
         self.accounts: dict[str, RecordedRow] = {}
         self.stops: dict[str, RecordedRow] = {}
+        self.minted: dict[tuple[str, str], list[datetime]] = {}
+        """When links and tokens of an account end, by account and kind."""
         self.signed_in: dict[str, list[datetime]] = {}
         self._take: Mapping[str, Callable[[Entry], None]] = {
             name.removeprefix("_on_"): getattr(self, name) for name in dir(self) if name.startswith("_on_")
@@ -134,7 +137,13 @@ class Recorded:
         self.reviews[said["review_id"]] = RecordedRow(
             stream=entry.stream,
             states=frozenset({"open"}),
-            values={**shown, **self._run(entry).ruled, "run_id": entry.stream},
+            values={
+                **shown,
+                **self._run(entry).ruled,
+                **{name: said for name, said in self._run(entry).values.items() if name in _OF_ITS_RUN},
+                "run_id": entry.stream,
+                "edited_by": said.get("edited_by"),
+            },
         )
 
     def _on_ReviewDecided(self, entry: Entry) -> None:  # noqa: N802
@@ -246,6 +255,11 @@ class Recorded:
 
     def _on_SignedIn(self, entry: Entry) -> None:  # noqa: N802
         self.signed_in.setdefault(entry.payload["account_id"], []).append(entry.at)
+
+    def _on_CredentialMinted(self, entry: Entry) -> None:  # noqa: N802
+        said = entry.payload
+        ends = datetime.fromisoformat(said["expires_at"])
+        self.minted.setdefault((said["account_id"], said["credential"]), []).append(ends)
 
     def _on_KillSwitchPulled(self, entry: Entry) -> None:  # noqa: N802
         self._stop(entry, "pulled")

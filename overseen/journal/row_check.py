@@ -1,7 +1,7 @@
 """Holds the rows that pages show against what the journal says they have to be."""
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,8 @@ from overseen.store import tables
 
 _CLOSE_ENOUGH = timedelta(minutes=2)
 """A row's own time and its entry's are taken a moment apart, longer while a chain is locked."""
+_LONGEST_SESSION = timedelta(hours=12) + _CLOSE_ENOUGH
+"""See `overseen.api.accounts.SESSION_HOURS`."""
 _SAME_SECONDS = 0.01
 _LEASE_GONE = "closed"
 _SHOWN = 60
@@ -113,13 +115,23 @@ class _Comparing:
             if sorted(row.roles) != account.values["roles"]:
                 self._differs(SYSTEM, about, "roles", row.roles, account.values["roles"])
         self._unknown("accounts", rows, stream=SYSTEM)
-        sessions = select(tables.SignIn).where(tables.SignIn.kind == "session")
-        for row in (await self._session.scalars(sessions)).all():
+        await self._sign_ins(recorded)
+
+    async def _sign_ins(self, recorded: Recorded) -> None:
+        """Each session, link and token needs an entry of its own that made it."""
+        minted = {of: list(ends) for of, ends in recorded.minted.items()}
+        signed_in = {of: sorted(moments) for of, moments in recorded.signed_in.items()}
+        kinds = select(tables.SignIn).where(tables.SignIn.kind.in_(("session", "link", "token")))
+        for row in (await self._session.scalars(kinds.order_by(tables.SignIn.created_at))).all():
             self.compared += 1
-            moments = recorded.signed_in.get(row.account_id, ())
-            if not any(abs(row.created_at - at) <= _CLOSE_ENOUGH for at in moments):
-                about = f"sign_ins of {row.account_id}"
-                self._differs(SYSTEM, about, "a session of", row.created_at, "that nobody signed in then")
+            about = f"sign_ins of {row.account_id}"
+            if row.kind == "session":
+                if not _taken(signed_in.get(row.account_id), row.created_at):
+                    self._differs(SYSTEM, about, "a session of", row.created_at, "that nobody signed in then")
+                elif row.expires_at - row.created_at > _LONGEST_SESSION:
+                    self._differs(SYSTEM, about, "a session until", row.expires_at, "that it ended before")
+            elif not _taken(minted.get((row.account_id, row.kind)), row.expires_at):
+                self._differs(SYSTEM, about, f"a {row.kind} until", row.expires_at, "that nobody made it")
 
     async def stops(self, recorded: Mapping[str, RecordedRow]) -> None:
         """Kill switches that were pulled must still be there, and lifted only if somebody lifted them."""
@@ -130,6 +142,8 @@ class _Comparing:
                 self._missing(stop.stream, "stops", stop_id)
                 continue
             self._values(stop.stream, f"stops {stop_id}", row, stop.values)
+            if row.pulled_at is None and stop.states == frozenset({"pulled"}):
+                self._differs(stop.stream, f"stops {stop_id}", "pulled_at", None, "that it was pulled")
         for stop_id, row in rows.items():
             known = recorded.get(stop_id)
             lifted = known is not None and known.states == frozenset({"lifted"})
@@ -168,6 +182,15 @@ class _Comparing:
             of = stream or getattr(row, "run_id", None) or getattr(row, "task_id", None) or table
             problem = f"the row {table} {row_id} was put in: the journal does not tell of it"
             self.breaks.append(Break(stream=str(of), sequence=0, problem=problem))
+
+
+def _taken(moments: list[datetime] | None, wanted: datetime) -> bool:
+    """Take the earliest moment that fits: it stands for one row only."""
+    fitting = next((at for at in moments or () if abs(wanted - at) <= _CLOSE_ENOUGH), None)
+    if moments is None or fitting is None:
+        return False
+    moments.remove(fitting)
+    return True
 
 
 def _same(shown: Any, said: Any) -> bool:

@@ -243,6 +243,20 @@ async def test_entries_rewritten_before_they_are_witnessed_again_are_still_named
 
 
 ROWS = [
+    ("UPDATE reviews SET edited_by = 'acc_reviewer' WHERE run_id = :waiting", "edited_by acc_reviewer"),
+    ("UPDATE reviews SET task_id = 'x' WHERE run_id = :waiting", "task_id x"),
+    (
+        "INSERT INTO sign_ins (token_digest, kind, account_id, created_at, expires_at)"
+        " VALUES ('x', 'token', 'acc_reviewer', now(), now() + interval '9 days')",
+        "that nobody made it",
+    ),
+    ("UPDATE sign_ins SET expires_at = now() + interval '9 days' WHERE kind = 'session'", "that it ended before"),
+    ("UPDATE sign_ins SET kind = 'session' WHERE kind = 'link'", "that nobody signed in then"),
+    (
+        "INSERT INTO sign_ins (token_digest, kind, account_id, created_at, expires_at)"
+        " SELECT 'x', kind, account_id, created_at, expires_at FROM sign_ins WHERE kind = 'session'",
+        "that nobody signed in then",
+    ),
     ("UPDATE runs SET state = 'closed' WHERE run_id = :waiting", "state closed"),
     ("UPDATE runs SET amount = 1 WHERE run_id = :paid", "amount 1"),
     ("UPDATE runs SET outcome = 'deny' WHERE run_id = :waiting", "outcome deny"),
