@@ -16,7 +16,7 @@ from overseen.store import tables
 
 _CLOSE_ENOUGH = timedelta(minutes=2)
 """A row's own time and its entry's are taken a moment apart, longer while a chain is locked."""
-_LONGEST_SESSION = timedelta(hours=12) + _CLOSE_ENOUGH
+LONGEST_SESSION = timedelta(hours=12) + _CLOSE_ENOUGH
 """See `overseen.api.accounts.SESSION_HOURS`."""
 _SAME_SECONDS = 0.01
 _LEASE_GONE = "closed"
@@ -128,7 +128,7 @@ class _Comparing:
             if row.kind == "session":
                 if not _taken(signed_in.get(row.account_id), row.created_at):
                     self._differs(SYSTEM, about, "a session of", row.created_at, "that nobody signed in then")
-                elif row.expires_at - row.created_at > _LONGEST_SESSION:
+                elif row.expires_at - row.created_at > LONGEST_SESSION:
                     self._differs(SYSTEM, about, "a session until", row.expires_at, "that it ended before")
             elif not _taken(minted.get((row.account_id, row.kind)), row.expires_at):
                 self._differs(SYSTEM, about, f"a {row.kind} until", row.expires_at, "that nobody made it")
