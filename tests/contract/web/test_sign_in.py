@@ -44,7 +44,7 @@ async def test_following_a_link_uses_nothing_up_and_the_button_works_once(
 async def test_the_address_of_a_link_is_told_to_nobody(door: Door, services: Services, house: House) -> None:
     token = await services.accounts.link("rosa")
     answer = await door.stranger().get(f"/sign-in/link/{token}")
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["referrer-policy"] == "strict-origin"
     assert answer.headers["cache-control"] == "no-store"
 
 

@@ -255,3 +255,11 @@ async def test_a_page_stands_still_and_says_so_when_its_reader_is_shut_out(site,
         await expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     finally:
         await site.services.accounts.enable("aude")
+
+
+async def test_a_link_signs_in_whoever_presses_its_button(site) -> None:
+    link = await site.services.accounts.link("rosa")
+    page = await site.page(None, f"/sign-in/link/{link}")
+    await page.get_by_role("button", name="Sign in as").click()
+    await page.wait_for_url(re.compile(r"/(tasks)?$"))
+    await expect(page.get_by_role("heading", name="Tasks")).to_be_visible()
