@@ -3,10 +3,16 @@
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
 pytest_plugins = ["tests.stack_fixtures"]
+
+# A check of a change tries the same inputs each time, so that it says something of the change; elsewhere new ones.
+hypothesis.settings.register_profile("same-inputs", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("same-inputs")
 
 # A test says what it needs; what happens to be set on the machine must not decide what it talks to.
 _FOREIGN = ("DATABASE_URL", "VAULT_ADDR", "VAULT_TOKEN", "LANGFUSE_", "E2B_API_KEY", "OVERSEEN_", "_API_KEY")

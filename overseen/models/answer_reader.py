@@ -231,8 +231,9 @@ def _count(value: object) -> int | None:
     """A number of tokens, also when it came as text; None for anything else."""
     if isinstance(value, str):
         value = int(value) if value.isascii() and value.isdigit() and len(value) <= len(str(_MAX_TOKENS)) else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
+    # Comparing comes before anything that makes a float of it: NaN fits no bounds, and a huge integer no float.
     return int(value) if 0 <= value <= _MAX_TOKENS else None
 
 
@@ -241,7 +242,7 @@ def _bytes_of(item: Mapping[str, Any]) -> bytes | None:
     if isinstance(raw, Sequence) and not isinstance(raw, str | bytes):
         try:
             return bytes(raw)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return None
     return token.encode(errors="replace") if isinstance(token, str) else None
 

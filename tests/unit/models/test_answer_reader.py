@@ -1,6 +1,7 @@
 """Whatever a server sends, the reader gives an answer or one of our errors."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -144,3 +145,21 @@ def test_a_count_that_makes_no_sense_is_estimated(count: Any) -> None:
     reader.take({"choices": [{"message": {"content": "abcdefgh"}}], "usage": {"completion_tokens": count}})
     reader.end_of_stream()
     assert reader.answer(1.0).output_tokens == 2
+
+
+@pytest.mark.parametrize("count", [10**400, -1, float("nan"), True, "9" * 5000, [], {}])
+def test_a_count_of_tokens_that_cannot_be_is_estimated_instead(count: Any) -> None:
+    reader = AnswerReader(PROFILE, REQUEST)
+    reader.take({"choices": [{"message": {"content": '{"kind": "car"}'}, "finish_reason": "stop"}]})
+    reader.take({"choices": [], "usage": {"prompt_tokens": count, "completion_tokens": count}})
+    reader.end_of_stream()
+    check(reader.answer(1.0))
+
+
+@pytest.mark.parametrize("content", [{"type": []}, [{"type": {}}], [{"type": 1, "text": "x"}]])
+def test_a_part_of_no_known_kind_is_no_crash(content: Any) -> None:
+    reader = AnswerReader(PROFILE, REQUEST)
+    with contextlib.suppress(*ALLOWED):
+        reader.take({"choices": [{"delta": {"content": content}, "finish_reason": "stop"}]})
+        reader.end_of_stream()
+        check(reader.answer(1.0))
