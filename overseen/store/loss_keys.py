@@ -18,7 +18,7 @@ from overseen.domain.same_loss import LossMark, OtherLoss
 from overseen.store.database import Database
 from overseen.store.tables import LossKeyRecord, LossMatch, Run
 
-_LOCK = 7_201
+_LOCK = 7_207
 """First half of the advisory lock's key; the second names the playbook."""
 _PURPOSE = b"overseen loss keys, version 1"
 
